@@ -1,0 +1,197 @@
+"""The log: what is appended, how it stands, and how it is read.
+
+Positions are dense, begin at 1, and are in the order of the commits. `accepted_at` never goes back
+from one position to the next. All times are milliseconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+REPEAT_KEY_BYTES = 16
+FURTHEST_BARRIER_MS = 10_000
+HISTORY_LIMIT = 10_000
+TAIL_BATCH = 500
+
+
+class LogError(Exception):
+    """The log cannot do what was asked; the message says why."""
+
+
+class PositionAhead(LogError):
+    """A reader asks for what comes after a position that the log has not reached."""
+
+    def __init__(self, position: int, head: int) -> None:
+        super().__init__(
+            f"position {position} is beyond the head of the log, {head}: "
+            "the log was restored to an earlier state, or this is another log"
+        )
+        self.position, self.head = position, head
+
+
+class PositionLost(LogError):
+    """A reader asks for records that the retention has dropped."""
+
+    def __init__(self, position: int, trimmed: int) -> None:
+        super().__init__(
+            f"records after position {position} are no longer kept: "
+            f"everything up to {trimmed} was dropped by the retention"
+        )
+        self.position, self.trimmed = position, trimmed
+
+
+class BarrierTooFar(LogError):
+    """A barrier was asked for a moment too far ahead of the log's clock."""
+
+    def __init__(self, through: int, now: int) -> None:
+        super().__init__(
+            f"the barrier lies {through - now} ms ahead; the furthest is {FURTHEST_BARRIER_MS} ms"
+        )
+        self.through, self.now = through, now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is to be appended.
+
+    Entries with the same `repeat_key` (16 bytes) are appended once within the log's window of at
+    least 24 hours; without a key, an entry is always appended. Raises ValueError on other lengths.
+    """
+
+    shard: int
+    workspace: str
+    profile: str
+    payload: bytes
+    repeat_key: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if self.repeat_key is not None and len(self.repeat_key) != REPEAT_KEY_BYTES:
+            raise ValueError(f"a repeat key has {REPEAT_KEY_BYTES} bytes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """An entry as it stands in the log; `accepted_at` is in ms since the epoch, UTC."""
+
+    position: int
+    shard: int
+    workspace: str
+    profile: str
+    accepted_at: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """What became of one entry: `position` is 0 for a repeat, which was not appended again.
+
+    `accepted_at` is that of this append, in ms since the epoch, also for a repeat.
+    """
+
+    position: int
+    accepted_at: int
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Some records in log order; all records of the asked shards up to `through` were given."""
+
+    records: list[Record]
+    through: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Barrier:
+    """A line drawn through the log.
+
+    Everything accepted up to `through` (ms since the epoch) stands at or before `position`, and
+    everything at a later position has a later `accepted_at` than `through`.
+    """
+
+    position: int
+    through: int
+
+
+class Log(ABC):
+    """A log of records, sharded by profile, in one dense order."""
+
+    @abstractmethod
+    async def append(self, entries: Sequence[Entry]) -> list[Appended]:
+        """Append the entries, all or none, and return once they are durable.
+
+        Answers for each entry in the order given. An entry whose key is in the log's window, or
+        earlier in the batch, is a repeat and is not appended.
+        """
+
+    @abstractmethod
+    async def append_in(self, connection: Any, entries: Sequence[Entry]) -> list[Appended]:
+        """Append as the last statement of the caller's transaction; else like `append`.
+
+        The lane is locked until that transaction ends: whoever comes after waits, so commit at
+        once. Only a log in Postgres can do it; others raise LogError.
+        """
+
+    @abstractmethod
+    async def read(
+        self,
+        after: int,
+        limit: int,
+        through: int | None = None,
+        shards: Collection[int] | None = None,
+    ) -> list[Record]:
+        """Read at most `limit` records after a position, in log order.
+
+        Up to and with position `through` if given, and only of `shards` if given.
+        """
+
+    @abstractmethod
+    async def history(
+        self,
+        workspace: str,
+        profiles: Sequence[str],
+        shards: Sequence[int],
+        after: int = 0,
+        through: int | None = None,
+        limit: int = HISTORY_LIMIT,
+    ) -> list[Record]:
+        """Read the records of profiles, in log order; go on from the last position as `after`.
+
+        `shards` names the shard of each profile, in the same order. Raises ValueError if the two
+        differ in length.
+        """
+
+    @abstractmethod
+    async def get(self, positions: Collection[int]) -> list[Record]:
+        """Read single records, in log order; what is not there is left out."""
+
+    @abstractmethod
+    async def head(self) -> int:
+        """Answer the last position, 0 in an empty log."""
+
+    @abstractmethod
+    async def barrier(self, through: int) -> Barrier:
+        """Wait until the log's clock is beyond `through` (ms since the epoch), and draw a line.
+
+        The answer's `through` is at least what was asked. Raises BarrierTooFar if the moment is
+        more than ten seconds ahead.
+        """
+
+    @abstractmethod
+    def tail(
+        self,
+        positions: Mapping[int, int] | None,
+        after: int = 0,
+        max_batch: int = TAIL_BATCH,
+        stop_at_head: bool = False,
+    ) -> AsyncIterator[Batch]:
+        """Follow the log: what is there, then what comes, without end.
+
+        `positions` are the shards to follow, each from after its position; None means all shards
+        from after position `after`. A batch without records still tells how far the log was read.
+        With `stop_at_head` the iteration ends once it has given all that was committed when it
+        began. Raises PositionAhead or PositionLost if it cannot begin where it was told to.
+        """
