@@ -1,0 +1,1 @@
+"""What every process needs: settings, logs, a gRPC server, a graceful end."""

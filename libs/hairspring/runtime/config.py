@@ -1,0 +1,84 @@
+"""Settings from the environment: every name begins with HAIRSPRING_."""
+
+from collections.abc import Iterable
+from typing import Literal, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "HAIRSPRING_"
+
+_HINTS = {
+    "postgres_url": "for instance postgresql://hairspring@localhost/hairspring",
+    "redis_url": "for instance redis://localhost:6379/0",
+    "smtp_url": "for instance smtp://localhost:25",
+    "mail_from": "for instance shop@example.com",
+}
+
+
+class BadSettings(Exception):
+    """The settings cannot be used as they are."""
+
+
+class Settings(BaseSettings):
+    """What the processes are told by their environment. Addresses are host:port."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    postgres_url: str = Field(default="", repr=False)
+    redis_url: str = Field(default="", repr=False)
+    smtp_url: str = Field(default="", repr=False)
+    mail_from: str = ""
+
+    ingest_address: str = "127.0.0.1:7301"
+    evaluator_address: str = "127.0.0.1:7302"
+    delivery_address: str = "127.0.0.1:7303"
+
+    ingest_listen: str = "127.0.0.1:7301"
+    evaluator_listen: str = "127.0.0.1:7302"
+    delivery_listen: str = "127.0.0.1:7303"
+
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    drain_seconds: float = Field(default=10.0, ge=0, le=600)
+    start_seconds: float = Field(default=10.0, ge=0, le=3600)
+    ready_file: str = ""
+    parent_pid: int = Field(default=0, ge=0)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load(kind: type[S], *, required: Iterable[str] = ()) -> S:
+    """Read the settings from the environment.
+
+    Raises BadSettings with a sentence for every setting that is wrong, or required and not set.
+    """
+    try:
+        settings = kind()
+    except ValidationError as error:
+        raise BadSettings(_sentence(error)) from None
+    missing = [name for name in required if not getattr(settings, name)]
+    if missing:
+        raise BadSettings(" ".join(_missing(name) for name in missing))
+    return settings
+
+
+def variable(name: str) -> str:
+    """Name the environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def _missing(name: str) -> str:
+    hint = _HINTS.get(name)
+    return f"{variable(name)} is not set; set it" + (f", {hint}." if hint else ".")
+
+
+def _sentence(error: ValidationError) -> str:
+    """Tell what is wrong by setting. The value is left out: it may hold a password."""
+    return " ".join(
+        f"{variable('.'.join(str(part) for part in problem['loc']))} cannot be used: "
+        f"{problem['msg'][:1].lower()}{problem['msg'][1:]}."
+        for problem in error.errors(include_url=False, include_input=False)
+    )

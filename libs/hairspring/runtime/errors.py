@@ -1,0 +1,119 @@
+"""The errors a caller may see, and the one table that maps them to gRPC statuses.
+
+An error that the table does not know is logged whole and answered as INTERNAL, "something went
+wrong on our side". Each status carries a google.rpc.ErrorInfo with the reason and its variables.
+"""
+
+from collections.abc import Mapping
+
+import asyncpg
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+DOMAIN = "hairspring"
+INTERNAL = "something went wrong on our side"
+AWAY = "a server that is needed does not answer just now; try again"
+
+
+class StartFailed(Exception):
+    """The process cannot start, and a person can mend it: told in one line, exit code 1."""
+
+
+class Problem(Exception):
+    """An error that its caller is told in full."""
+
+    def __init__(self, message: str, **metadata: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = metadata
+
+
+class InvalidInput(Problem):
+    """The request can never succeed as it is."""
+
+
+class NotFound(Problem):
+    """What the request names does not exist."""
+
+
+class Conflict(Problem):
+    """The request does not fit what stands now."""
+
+
+class Exhausted(Problem):
+    """There is too much of it: wait and try again."""
+
+
+class Unavailable(Problem):
+    """It cannot be done just now: try again."""
+
+
+TABLE: dict[type[BaseException], grpc.StatusCode] = {
+    InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    Conflict: grpc.StatusCode.ABORTED,
+    Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Unavailable: grpc.StatusCode.UNAVAILABLE,
+}
+
+OUTAGES: tuple[type[BaseException], ...] = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InternalClientError,
+    ConnectionError,
+)
+"""What the clients of Postgres and Redis raise when their server is away."""
+
+
+def is_outage(error: BaseException) -> bool:
+    """Tell whether an error means that a server we need is away, so that trying again may help."""
+    if isinstance(error, OUTAGES):
+        return True
+    # asyncpg says "connection is closed", "pool is closing" and the like by InterfaceError.
+    if isinstance(error, asyncpg.InterfaceError):
+        return "clos" in str(error)
+    return isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+
+
+def code_of(
+    error: BaseException, more: Mapping[type[BaseException], grpc.StatusCode] | None = None
+) -> grpc.StatusCode | None:
+    """Answer the status of an error, or None for one that the caller must not be told."""
+    for kind in type(error).__mro__:
+        code = (more or {}).get(kind) or TABLE.get(kind)
+        if code is not None:
+            return code
+    return grpc.StatusCode.UNAVAILABLE if is_outage(error) else None
+
+
+def status_of(
+    error: BaseException, more: Mapping[type[BaseException], grpc.StatusCode] | None = None
+) -> grpc.Status:
+    """Translate an error to the status its caller gets, with an ErrorInfo in the details."""
+    code = code_of(error, more)
+    if code is None:
+        return make_status(grpc.StatusCode.INTERNAL, INTERNAL, "Internal")
+    if isinstance(error, Problem):
+        return make_status(code, error.message, type(error).__name__, error.metadata)
+    known = any(kind in (more or {}) for kind in type(error).__mro__)
+    if known:
+        return make_status(code, str(error), type(error).__name__)
+    return make_status(code, AWAY, Unavailable.__name__)
+
+
+def make_status(
+    code: grpc.StatusCode, message: str, name: str, metadata: Mapping[str, str] | None = None
+) -> grpc.Status:
+    """Build a rich status; the reason is the error's name in upper case with underscores."""
+    reason = "".join("_" + c if c.isupper() else c.upper() for c in name).lstrip("_")
+    info = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata or {})
+    detail = any_pb2.Any()
+    detail.Pack(info)
+    number = code_pb2.Code.Value("CANCELLED" if code.name == "CANCELED" else code.name)
+    status = status_pb2.Status(code=number, message=message[:2000], details=[detail])
+    return rpc_status.to_status(status)

@@ -1,0 +1,63 @@
+"""Named loops that are started again after an error."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+
+from hairspring.runtime.logging import get_logger
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 5.0
+CALM_SECONDS = 30.0
+"""A loop that ran this long before its error is started again without the pauses of the past."""
+
+
+class Supervisor:
+    """Runs loops as named tasks; an error is logged and the loop started again after a pause.
+
+    Used as an async context manager: leaving it cancels what still runs and waits for its end.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._log = get_logger()
+
+    async def __aenter__(self) -> "Supervisor":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def start(self, name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        """Run the work under this name until it returns; its errors do not end it."""
+        task = asyncio.create_task(self._keep(name, work), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def stop(self) -> None:
+        """Cancel every loop and wait until all have ended."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        pause = FIRST_PAUSE
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                await work()
+                return
+            except Exception:
+                if loop.time() - began > CALM_SECONDS:
+                    pause = FIRST_PAUSE
+                self._log.exception("task_failed", task=name, again_in_seconds=pause)
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 2)

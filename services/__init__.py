@@ -1,0 +1,1 @@
+"""The three services: ingest, rule_evaluator, delivery."""
