@@ -1,0 +1,1 @@
+"""What tests share: servers, waiting, and where the real data lies."""
