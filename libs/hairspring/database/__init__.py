@@ -1,0 +1,1 @@
+"""Connections to Postgres, the migrations of a schema, and notices between processes."""
