@@ -1,0 +1,66 @@
+"""What every condition can do."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hairspring.engine.state import ProfileState
+from hairspring.engine.streams import Pattern, Run
+from hairspring.engine.verdict import Verdict
+
+#: The most events that are named as evidence of one condition; the latest of them.
+MOST_EVIDENCE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a condition found at a moment: in words, and the events that made it so."""
+
+    detail: str
+    events: tuple[tuple[int, int], ...] = ()
+    """(time, order) of each, oldest first; at most `MOST_EVIDENCE`, the latest of them."""
+
+
+class Condition(ABC):
+    """A pure function of what is known of a profile up to a moment t, and of t.
+
+    Within one evaluation no event of the profile is later than t.
+    """
+
+    __slots__ = ()
+
+    #: The key of the condition in a definition.
+    keyword: str = ""
+
+    @abstractmethod
+    def verdict(self, profile: ProfileState, t: int) -> Verdict:
+        """Whether it holds at t (milliseconds, UTC), and until when that stays so by itself."""
+
+    @abstractmethod
+    def finding(self, profile: ProfileState, t: int) -> Finding:
+        """Why it holds or does not, for people."""
+
+    def patterns(self) -> Iterator[Pattern]:
+        """The patterns whose streams it reads itself; those of its parts not included."""
+        return iter(())
+
+    def parts(self) -> tuple[tuple[str, "Condition"], ...]:
+        """The conditions within it, each with its place relative to this one."""
+        return ()
+
+    def segments(self) -> Iterator[str]:
+        """The segments that it refers to itself; those of its parts not included."""
+        return iter(())
+
+
+def latest_events(run: Run, start: int, stop: int) -> tuple[tuple[int, int], ...]:
+    """The (time, order) of the latest events of a slice, bounded."""
+    return tuple(run.references(max(start, stop - MOST_EVIDENCE), stop))
+
+
+def walk(condition: Condition, path: str) -> Iterator[tuple[str, Condition]]:
+    """A condition and all within it, each with its path such as `enter.all[0].abandoned`."""
+    here = f"{path}.{condition.keyword}"
+    yield here, condition
+    for place, part in condition.parts():
+        yield from walk(part, here + place)

@@ -1,0 +1,92 @@
+"""`all`, `any` and `not`."""
+
+from dataclasses import dataclass
+
+from hairspring.engine.conditions.base import Condition, Finding
+from hairspring.engine.state import ProfileState
+from hairspring.engine.verdict import Verdict, earliest
+
+
+@dataclass(frozen=True, slots=True)
+class All(Condition):
+    """Holds when all of its conditions do."""
+
+    conditions: tuple[Condition, ...]
+
+    keyword = "all"
+
+    def verdict(self, profile: ProfileState, t: int) -> Verdict:
+        """Stays while all hold, or while those that fail go on failing."""
+        verdicts = [condition.verdict(profile, t) for condition in self.conditions]
+        failing = [verdict for verdict in verdicts if not verdict.holds]
+        if failing:
+            return Verdict(False, _latest(failing))
+        return Verdict(True, earliest(verdict.until for verdict in verdicts))
+
+    def finding(self, profile: ProfileState, t: int) -> Finding:
+        """Counts those that hold."""
+        holding = sum(condition.verdict(profile, t).holds for condition in self.conditions)
+        return Finding(detail=f"{holding} of {len(self.conditions)} hold, all are needed")
+
+    def parts(self) -> tuple[tuple[str, Condition], ...]:
+        """The conditions, numbered."""
+        return _numbered(self.conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class Any(Condition):
+    """Holds when at least one of its conditions does."""
+
+    conditions: tuple[Condition, ...]
+
+    keyword = "any"
+
+    def verdict(self, profile: ProfileState, t: int) -> Verdict:
+        """Stays while one holds, or while all go on failing."""
+        verdicts = [condition.verdict(profile, t) for condition in self.conditions]
+        holding = [verdict for verdict in verdicts if verdict.holds]
+        if holding:
+            return Verdict(True, _latest(holding))
+        return Verdict(False, earliest(verdict.until for verdict in verdicts))
+
+    def finding(self, profile: ProfileState, t: int) -> Finding:
+        """Counts those that hold."""
+        holding = sum(condition.verdict(profile, t).holds for condition in self.conditions)
+        return Finding(detail=f"{holding} of {len(self.conditions)} hold, one is needed")
+
+    def parts(self) -> tuple[tuple[str, Condition], ...]:
+        """The conditions, numbered."""
+        return _numbered(self.conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Condition):
+    """Holds when its condition does not."""
+
+    condition: Condition
+
+    keyword = "not"
+
+    def verdict(self, profile: ProfileState, t: int) -> Verdict:
+        """Changes when its condition does."""
+        holds, until = self.condition.verdict(profile, t)
+        return Verdict(not holds, until)
+
+    def finding(self, profile: ProfileState, t: int) -> Finding:
+        """Tells how its condition stands."""
+        holds = self.condition.verdict(profile, t).holds
+        return Finding(detail="its condition holds" if holds else "its condition does not hold")
+
+    def parts(self) -> tuple[tuple[str, Condition], ...]:
+        """The one condition."""
+        return (("", self.condition),)
+
+
+def _numbered(conditions: tuple[Condition, ...]) -> tuple[tuple[str, Condition], ...]:
+    return tuple((f"[{index}]", condition) for index, condition in enumerate(conditions))
+
+
+def _latest(verdicts: list[Verdict]) -> int | None:
+    """The moment before which at least one of these verdicts stands, and with it the whole."""
+    moments = [verdict.until for verdict in verdicts]
+    return None if None in moments else max(moment for moment in moments if moment is not None)

@@ -1,0 +1,36 @@
+"""What comes in: events, as the log recorded them."""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, NamedTuple
+
+NOTHING: Mapping[str, Any] = {}
+
+
+class EventKind(Enum):
+    """The kinds of calls that the engine tells apart."""
+
+    TRACK = "track"  #: Something happened.
+    IDENTIFY = "identify"  #: Traits are set (`properties` holds them); a None unsets one.
+
+
+class Event(NamedTuple):
+    """One recorded event of one profile.
+
+    Times are milliseconds since the epoch, UTC. `order` is the place in the order of acceptance
+    (the position in the log, or the line of a file) and breaks ties between events of one time.
+    A tuple, since it is made for every event on the hot path.
+    """
+
+    name: str
+    time: int
+    order: int
+    accepted_at: int
+    message_id: str = ""
+    kind: EventKind = EventKind.TRACK
+    properties: Mapping[str, Any] = NOTHING
+    context: Mapping[str, Any] = NOTHING
+
+
+#: Decides whether an event is meant; compiled elsewhere (`hairspring.expressions`).
+Predicate = Callable[[Event], bool]

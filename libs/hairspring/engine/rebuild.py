@@ -1,0 +1,130 @@
+"""The one rebuild: folding a profile's recorded history in event time gives its state.
+
+What has been published stays as it was. A profile that was evaluated before is folded in silence up
+to its clock and compared there: the difference is published at the clock. What lies behind the
+clock, and everything of a profile that was never evaluated, is published at its own time.
+
+A profile whose history began to arrive before its first live event (`fresh`) was not judged by
+anybody before that event: its instants before `born_at` are published at their own times too.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from hairspring.engine.events import Event
+from hairspring.engine.evidence import evidence
+from hairspring.engine.plan import Plan
+from hairspring.engine.records import Cause, Change, Origin, Record, Transition
+from hairspring.engine.segments import Segment
+from hairspring.engine.state import ProfileState, SegmentState
+from hairspring.engine.step import UNJUDGED, Passed, Step, step
+
+Members = dict[str, SegmentState]
+
+
+@dataclass(slots=True)
+class _Fold:
+    """A state on its way through the history, and what is to be published of it."""
+
+    events: list[Event]
+    plan: Plan
+    origin: Origin
+    state: ProfileState
+    done: int = 0
+
+    def forward(self, through: int) -> list[Record]:
+        """Applies the events and passes the moments up to and including `through`."""
+        records: list[Record] = []
+        while self.done < len(self.events) and self.events[self.done].time <= through:
+            self.state, found, _ = step(self.state, self.events[self.done], self.plan)
+            records += found
+            self.done += 1
+        self.state, found, _ = step(self.state, Passed(through), self.plan)
+        return [self._marked(record) for record in (*records, *found)]
+
+    def _marked(self, record: Record) -> Record:
+        if isinstance(record, Transition):
+            return replace(record, origin=self.origin)
+        return record
+
+
+def rebuild(
+    before: ProfileState,
+    history: Iterable[Event],
+    plan: Plan,
+    *,
+    through: int,
+    origin: Origin,
+    fresh: bool = False,
+) -> Step:
+    """Folds the history up to `through` (milliseconds, UTC) and publishes what is new.
+
+    `before` is the state until now; it is used up. In the fold each event counts as accepted at
+    its own time.
+    """
+    events = [event._replace(accepted_at=event.time) for event in history]
+    events.sort(key=lambda event: (event.time, event.order))
+    fold = _Fold(events, plan, origin, ProfileState())
+    records: list[Record] = []
+    clock, born_at = before.clock, before.born_at
+    if clock is not None:
+        earlier: Members = {}
+        if fresh and born_at is not None:
+            records += fold.forward(born_at - 1)
+            earlier = {name: replace(state) for name, state in fold.state.segments.items()}
+        fold.forward(clock)
+        fold.state.clock = clock
+        records += _reconcile(fold, before, earlier, clock)
+    records += fold.forward(through if clock is None else max(through, clock))
+    fold.state.born_at = born_at
+    return Step(fold.state, records, fold.state.alarm())
+
+
+def _reconcile(fold: _Fold, before: ProfileState, earlier: Members, clock: int) -> list[Record]:
+    """Brings what was published and what the history says together at the clock."""
+    records: list[Record] = []
+    for segment in fold.plan.segments:
+        live = before.segments.get(segment.name, UNJUDGED)
+        past = earlier.get(segment.name, UNJUDGED)
+        told = live
+        if not live.member and live.left_at is None:
+            told = past
+        elif past.member and before.born_at is not None:
+            records.append(_transition(fold, segment, Change.LEFT, before.born_at, past.entered_at))
+        truth = fold.state.segments.get(segment.name)
+        if truth is None:
+            if not told.member and told.left_at is None:
+                continue
+            truth = fold.state.segments[segment.name] = SegmentState()
+        records += _settle(fold, segment, told, truth, clock)
+    return records
+
+
+def _settle(
+    fold: _Fold, segment: Segment, told: SegmentState, truth: SegmentState, clock: int
+) -> list[Record]:
+    """Publishes the difference, keeps what was told, and has the segment judged again."""
+    truth.until = clock
+    if told.member == truth.member:
+        truth.entered_at, truth.left_at = told.entered_at, told.left_at
+        return []
+    if truth.member:
+        truth.entered_at, truth.left_at = clock, told.left_at
+        return [_transition(fold, segment, Change.ENTERED, clock, clock)]
+    truth.entered_at, truth.left_at = told.entered_at, clock
+    return [_transition(fold, segment, Change.LEFT, clock, told.entered_at)]
+
+
+def _transition(
+    fold: _Fold, segment: Segment, change: Change, at: int, entered_at: int | None
+) -> Transition:
+    return Transition(
+        segment=segment.name,
+        version=segment.version,
+        change=change,
+        effective_at=at,
+        cause=Cause(),
+        origin=fold.origin,
+        entered_at=entered_at,
+        evidence=evidence(segment, fold.state, at, entering=change is Change.ENTERED),
+    )

@@ -1,0 +1,188 @@
+"""The one door: live evaluation, simulation, rebuilds and tests all come through here.
+
+    step(state, input, plan) -> (state, records, alarm)
+
+The instants of a profile are its events, and the moments at which an answer changes with no event.
+Such a moment is found from the verdicts' `until`, never from when somebody happened to look: a
+wake-up that comes early, twice or late makes no instant and changes nothing but when it is known.
+A moment at which nothing changes after all leaves no trace, not even on the clock.
+"""
+
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from typing import NamedTuple
+
+from hairspring.engine.events import Event, EventKind
+from hairspring.engine.evidence import evidence
+from hairspring.engine.plan import Plan
+from hairspring.engine.records import Cause, Change, Dropped, Held, Matched, Record, Transition
+from hairspring.engine.segments import Outcome, Ruling, Segment, judge
+from hairspring.engine.state import ProfileState, SegmentState
+from hairspring.engine.streams import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Says that everything accepted up to `through` (milliseconds, UTC) has been applied."""
+
+    through: int
+
+
+class Step(NamedTuple):
+    """What a step came to; `alarm` is when the profile wants to be looked at next."""
+
+    state: ProfileState
+    records: list[Record]
+    alarm: int | None
+
+
+#: How a profile stands to a segment that has never been judged. Never changed.
+UNJUDGED = SegmentState()
+BY_TIME = Cause()
+
+
+def step(state: ProfileState, given: Event | Passed, plan: Plan, *, lateness: int = 0) -> Step:
+    """Applies one input to a profile.
+
+    The state that is given is used up: go on with the one in the answer, and where what was
+    decided cannot be committed, load it anew. `lateness` (milliseconds) is how long a moment
+    waits for events still on their way.
+    """
+    records: list[Record] = []
+    if isinstance(given, Passed):
+        _pass_moments(state, given.through - lateness + 1, plan, records)
+    else:
+        _pass_moments(state, max(given.time, given.accepted_at - lateness), plan, records)
+        _apply(state, given, plan, records)
+    return Step(state, records, state.alarm())
+
+
+def _pass_moments(state: ProfileState, end: int, plan: Plan, records: list[Record]) -> None:
+    """Passes every moment before `end`, each at its own time."""
+    while (moment := state.alarm()) is not None and moment < end:
+        due = [
+            plan.number[name]
+            for name, segment in state.segments.items()
+            if segment.until is not None and segment.until <= moment and name in plan.number
+        ]
+        _forget_removed(state, moment, plan)
+        if _evaluate(state, moment, due, (), BY_TIME, plan, records):
+            state.clock = moment
+
+
+def _forget_removed(state: ProfileState, moment: int, plan: Plan) -> None:
+    """A segment that the plan does not have any more has no moments either."""
+    for name, segment in state.segments.items():
+        if name not in plan.number and segment.until is not None and segment.until <= moment:
+            segment.until = None
+
+
+def _apply(state: ProfileState, event: Event, plan: Plan, records: list[Record]) -> None:
+    late = state.clock is not None and event.time < state.clock
+    t = state.clock if late and state.clock is not None else event.time
+    if event.kind is EventKind.IDENTIFY:
+        _merge_traits(state, event)
+        touched: set[int] = set()
+    else:
+        touched = _extend_streams(state, event, plan)
+        if event.name in plan.flow_events:
+            records.append(Matched(event=event))
+    if state.clock is None:
+        due = list(range(len(plan.segments)))
+        touched = set(due)
+    else:
+        due = [
+            plan.number[name]
+            for name, segment in state.segments.items()
+            if segment.until is not None and segment.until <= t and name in plan.number
+        ]
+    _evaluate(state, t, due, touched, Cause(event=event, late=late), plan, records)
+    state.clock = t
+    if state.born_at is None:
+        state.born_at = t
+
+
+def _merge_traits(state: ProfileState, event: Event) -> None:
+    """Keeps, for each trait, the last setting by event time."""
+    for name, value in event.properties.items():
+        known = state.traits.get(name)
+        if known is None or (event.time, event.order) > known[:2]:
+            state.traits[name] = (event.time, event.order, value)
+
+
+def _extend_streams(state: ProfileState, event: Event, plan: Plan) -> set[int]:
+    touched: set[int] = set()
+    for watch in plan.watches(event):
+        if watch.pattern.matches(event):
+            run = state.streams.get(watch.pattern.key)
+            if run is None:
+                run = state.streams[watch.pattern.key] = Run()
+            run.insert(event.time, event.order)
+            touched.update(watch.segments)
+    return touched
+
+
+def _evaluate(
+    state: ProfileState,
+    t: int,
+    due: list[int],
+    touched: set[int] | tuple[()],
+    cause: Cause,
+    plan: Plan,
+    records: list[Record],
+) -> bool:
+    """Judges the segments named, and those that refer to one that changed, each once and after
+    what it refers to. Those touched have the cause given, the others change by time. Tells
+    whether any answer changed.
+    """
+    changed = False
+    queue = list({*due, *touched})
+    heapify(queue)
+    queued = set(queue)
+    caused = set(touched)
+    while queue:
+        number = heappop(queue)
+        segment = plan.segments[number]
+        before = state.segments.get(segment.name, UNJUDGED)
+        why = cause if number in caused else BY_TIME
+        ruling = _judge(state, segment, before, t, why)
+        if ruling.state != before:
+            state.segments[segment.name] = ruling.state
+            changed = changed or ruling.state.answers() != before.answers()
+        if ruling.outcome is not None:
+            records.append(_record(state, segment, ruling, t, why))
+        if ruling.state.member != before.member:
+            for dependent in plan.dependents[number]:
+                if number in caused:
+                    caused.add(dependent)
+                if dependent not in queued:
+                    queued.add(dependent)
+                    heappush(queue, dependent)
+    return changed
+
+
+def _judge(
+    state: ProfileState, segment: Segment, before: SegmentState, t: int, cause: Cause
+) -> Ruling:
+    enter = segment.enter.verdict(state, t)
+    leave = segment.exit.verdict(state, t) if segment.exit is not None else None
+    event = cause.event
+    age = event.accepted_at - event.time if event is not None else None
+    return judge(segment, before, t, enter, leave, age)
+
+
+def _record(state: ProfileState, segment: Segment, ruling: Ruling, t: int, cause: Cause) -> Record:
+    if ruling.outcome is Outcome.HELD:
+        return Held(segment=segment.name, rise_at=t, reason=ruling.reason, until=ruling.until)
+    if ruling.outcome is Outcome.DROPPED:
+        return Dropped(segment=segment.name, rise_at=t, reason=ruling.reason)
+    entered = ruling.outcome is Outcome.ENTERED
+    return Transition(
+        segment=segment.name,
+        version=segment.version,
+        change=Change.ENTERED if entered else Change.LEFT,
+        effective_at=t,
+        cause=cause,
+        entered_at=ruling.state.entered_at,
+        evidence=evidence(segment, state, t, entering=entered),
+    )
