@@ -4,6 +4,7 @@ An error that the table does not know is logged whole and answered as INTERNAL, 
 wrong on our side". Each status carries a google.rpc.ErrorInfo with the reason and its variables.
 """
 
+import socket
 from collections.abc import Mapping
 
 import asyncpg
@@ -60,14 +61,16 @@ TABLE: dict[type[BaseException], grpc.StatusCode] = {
 
 OUTAGES: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InternalClientError,
     ConnectionError,
+    TimeoutError,
+    socket.gaierror,
 )
-"""What the clients of Postgres and Redis raise when their server is away."""
+"""What says that a server we need is away, or for the moment unable."""
 
 
 def is_outage(error: BaseException) -> bool:
@@ -77,7 +80,17 @@ def is_outage(error: BaseException) -> bool:
     # asyncpg says "connection is closed", "pool is closing" and the like by InterfaceError.
     if isinstance(error, asyncpg.InterfaceError):
         return "clos" in str(error)
-    return isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+    # asyncio says that none of several addresses answered by an OSError that is nothing more.
+    return type(error) is OSError or _is_redis_outage(error)
+
+
+def _is_redis_outage(error: BaseException) -> bool:
+    """Tell whether the client of Redis lost its server; without importing it where it is unused."""
+    return any(
+        kind.__module__ == "redis.exceptions"
+        and kind.__name__ in ("ConnectionError", "TimeoutError")
+        for kind in type(error).__mro__
+    )
 
 
 def code_of(

@@ -1,0 +1,1 @@
+"""Pure translations between what the code holds and what the contracts say."""

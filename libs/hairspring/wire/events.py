@@ -1,0 +1,75 @@
+"""Events: from how a sender puts them, over what the log stores, to how they are read.
+
+The payload in the log of ingest is an EventRecord with nothing but its body. Where it stands and
+when it was accepted is known only once it stands there, and is filled in when it is read.
+"""
+
+from hairspring.contracts.event.v1 import event_pb2
+from hairspring.wire.json import check_object, struct_to_bytes
+from hairspring.wire.times import set_ms, to_ms
+
+
+def to_payload(event: event_pb2.Event, *, message_id: str, import_id: str = "") -> bytes:
+    """Translate an event to its payload in the log, under the message id it is to have.
+
+    Its time is kept as the sender said it, cut to the millisecond. Raises BadJson where the
+    properties, traits or context cannot be taken.
+    """
+    identify = event.type == event_pb2.EVENT_TYPE_IDENTIFY
+    recorded = event_pb2.RecordedEvent(
+        message_id=message_id,
+        name="" if identify else event.name,
+        type=event_pb2.EVENT_TYPE_IDENTIFY if identify else event_pb2.EVENT_TYPE_TRACK,
+        properties_json=_properties(event, "traits" if identify else "properties"),
+        context_json=(
+            check_object(event.context_json, what="context") if event.context_json else b""
+        ),
+        import_id=import_id,
+    )
+    if event.HasField("occur_time"):
+        set_ms(recorded.occur_time, to_ms(event.occur_time))
+    return event_pb2.EventRecord(event=recorded).SerializeToString()
+
+
+def finished_payload(import_id: str, *, with_flows: bool) -> bytes:
+    """Write the payload that says that an import is complete."""
+    finished = event_pb2.ImportFinished(import_id=import_id, with_flows=with_flows)
+    return event_pb2.EventRecord(import_finished=finished).SerializeToString()
+
+
+def read_record(
+    payload: bytes, *, position: int, shard: int, workspace: str, profile: str, accepted_at: int
+) -> event_pb2.EventRecord:
+    """Read a payload where it stands in the log; its time is bounded by `accepted_at` (ms, UTC)."""
+    record = event_pb2.EventRecord.FromString(payload)
+    record.position = position
+    record.shard = shard
+    record.workspace_id = workspace
+    record.profile_id = profile
+    return bounded(record, accepted_at)
+
+
+def bounded(record: event_pb2.EventRecord, accepted_at: int) -> event_pb2.EventRecord:
+    """Set when a record was accepted (ms, UTC), and bound the time of its event by that.
+
+    An event without a time happened when it was accepted. What the sender said is kept as
+    `original_time` where it had to be changed. Changes the record, and answers it.
+    """
+    set_ms(record.accept_time, accepted_at)
+    if record.WhichOneof("body") != "event":
+        return record
+    event = record.event
+    if not event.HasField("occur_time"):
+        set_ms(event.occur_time, accepted_at)
+    elif to_ms(event.occur_time) > accepted_at:
+        event.original_time.CopyFrom(event.occur_time)
+        set_ms(event.occur_time, accepted_at)
+    return record
+
+
+def _properties(event: event_pb2.Event, what: str) -> bytes:
+    if event.properties_json:
+        return check_object(event.properties_json, what=what)
+    if event.HasField("properties"):
+        return struct_to_bytes(event.properties, what=what)
+    return b"{}"

@@ -1,0 +1,40 @@
+"""Milliseconds since the epoch (UTC) to and from Timestamps.
+
+What is finer than a millisecond is cut off; what a Timestamp cannot hold (years 1 to 9999) becomes
+the nearest that it can.
+"""
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+EARLIEST_MS = -62_135_596_800_000
+"""The year 1, the first moment that a Timestamp can hold."""
+
+LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999, the last moment that a Timestamp can hold."""
+
+
+def to_ms(timestamp: Timestamp) -> int:
+    """Answer the milliseconds of a Timestamp, also of one with fields out of their range."""
+    ms = timestamp.seconds * 1000 + min(max(timestamp.nanos, 0), 999_999_999) // 1_000_000
+    return min(max(ms, EARLIEST_MS), LATEST_MS)
+
+
+def from_ms(ms: int) -> Timestamp:
+    """Answer the Timestamp of a moment."""
+    timestamp = Timestamp()
+    set_ms(timestamp, ms)
+    return timestamp
+
+
+def set_ms(timestamp: Timestamp, ms: int) -> None:
+    """Set a Timestamp to a moment; also one that was unset, and to the epoch itself."""
+    seconds, rest = divmod(min(max(ms, EARLIEST_MS), LATEST_MS), 1000)
+    timestamp.seconds = seconds
+    timestamp.nanos = rest * 1_000_000
+    timestamp.SetInParent()
+
+
+def ms_of(message: Message, field: str) -> int | None:
+    """Answer the milliseconds of a Timestamp field, or None where it is not set."""
+    return to_ms(getattr(message, field)) if message.HasField(field) else None
