@@ -4,8 +4,12 @@ What is finer than a millisecond is cut off; what a Timestamp cannot hold (years
 the nearest that it can.
 """
 
+from datetime import datetime, timedelta
+
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+
+_EPOCH = datetime(1970, 1, 1)
 
 EARLIEST_MS = -62_135_596_800_000
 """The year 1, the first moment that a Timestamp can hold."""
@@ -38,3 +42,10 @@ def set_ms(timestamp: Timestamp, ms: int) -> None:
 def ms_of(message: Message, field: str) -> int | None:
     """Answer the milliseconds of a Timestamp field, or None where it is not set."""
     return to_ms(getattr(message, field)) if message.HasField(field) else None
+
+
+def iso(ms: int) -> str:
+    """Write a moment as ISO 8601 in UTC with milliseconds: 2022-07-31T23:00:00.025Z."""
+    seconds, rest = divmod(min(max(ms, EARLIEST_MS), LATEST_MS), 1000)
+    moment = _EPOCH + timedelta(seconds=seconds)
+    return f"{moment.isoformat()}.{rest:03d}Z"

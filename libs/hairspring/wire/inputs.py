@@ -1,0 +1,37 @@
+"""Recorded events of the contract to the events of the engine."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from hairspring.contracts.event.v1 import event_pb2
+from hairspring.engine.events import NOTHING, Event, EventKind
+from hairspring.wire.times import to_ms
+
+
+def to_engine(record: event_pb2.EventRecord) -> Event:
+    """Translate a record whose body is an event. Its order is its position in the log."""
+    event = record.event
+    identify = event.type == event_pb2.EVENT_TYPE_IDENTIFY
+    return Event(
+        name=event.name,
+        time=to_ms(event.occur_time),
+        order=record.position,
+        accepted_at=to_ms(record.accept_time),
+        message_id=event.message_id,
+        kind=EventKind.IDENTIFY if identify else EventKind.TRACK,
+        properties=read_object(event.properties_json),
+        context=read_object(event.context_json),
+    )
+
+
+def read_object(text: bytes) -> Mapping[str, Any]:
+    """Read a JSON object; what is none (it was checked at the door) reads as empty."""
+    if text in (b"", b"{}"):
+        return NOTHING
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return NOTHING
+    return value if isinstance(value, dict) else NOTHING

@@ -1,0 +1,143 @@
+"""Records of the engine to the contract, and transitions as the JSON lines that people read."""
+
+from typing import Any, assert_never
+
+from hairspring.contracts.event.v1 import event_pb2
+from hairspring.contracts.transition.v1 import transition_pb2
+from hairspring.engine.events import Event
+from hairspring.engine.records import (
+    Cause,
+    Change,
+    Dropped,
+    Held,
+    Matched,
+    Origin,
+    Record,
+    Transition,
+)
+from hairspring.wire.times import from_ms, iso, ms_of, set_ms, to_ms
+
+_CHANGES = {
+    Change.ENTERED: transition_pb2.CHANGE_ENTERED,
+    Change.LEFT: transition_pb2.CHANGE_LEFT,
+}
+_CHANGE_NAMES = {number: change.value for change, number in _CHANGES.items()}
+_ORIGINS = {
+    Origin.LIVE: transition_pb2.ORIGIN_LIVE,
+    Origin.IMPORT: transition_pb2.ORIGIN_IMPORT,
+    Origin.DEFINITION: transition_pb2.ORIGIN_DEFINITION,
+    Origin.MERGE: transition_pb2.ORIGIN_MERGE,
+}
+ORIGIN_NAMES = {number: origin.value for origin, number in _ORIGINS.items()}
+
+
+def to_contract(
+    record: Record, *, plan_version: int, with_flows: bool = False
+) -> transition_pb2.Record:
+    """Translate a record. Where it stands and whose it is are set where that is known.
+
+    `with_flows` lets a transition that is not live set off flows.
+    """
+    out = transition_pb2.Record(plan_version=plan_version)
+    match record:
+        case Transition():
+            _set_transition(out.transition, record, with_flows)
+            cause = record.cause.event
+            out.trace_id = f"event-{cause.order}" if cause else f"time-{record.effective_at}"
+        case Held():
+            out.held.segment, out.held.reason = record.segment, record.reason
+            set_ms(out.held.rise_time, record.rise_at)
+            if record.until is not None:
+                set_ms(out.held.until_time, record.until)
+        case Dropped():
+            out.dropped.segment, out.dropped.reason = record.segment, record.reason
+            set_ms(out.dropped.rise_time, record.rise_at)
+        case Matched():
+            out.matched.event.CopyFrom(_reference(record.event))
+            out.trace_id = f"event-{record.event.order}"
+        case _:
+            assert_never(record)
+    return out
+
+
+def _set_transition(
+    out: transition_pb2.Transition, transition: Transition, with_flows: bool
+) -> None:
+    out.segment = transition.segment
+    out.segment_version = transition.version
+    out.change = _CHANGES[transition.change]
+    set_ms(out.effective_time, transition.effective_at)
+    _set_cause(out.cause, transition.cause, transition.effective_at)
+    out.origin = _ORIGINS[transition.origin]
+    out.sets_off_flows = with_flows or transition.origin is Origin.LIVE
+    if transition.entered_at is not None:
+        set_ms(out.enter_time, transition.entered_at)
+    for found in transition.evidence:
+        out.evidence.add(
+            path=found.path,
+            holds=found.holds,
+            events=[
+                event_pb2.EventReference(position=order, occur_time=from_ms(time))
+                for time, order in found.events
+            ],
+        )
+
+
+def _set_cause(out: transition_pb2.Cause, cause: Cause, effective_at: int) -> None:
+    if cause.event is None:
+        set_ms(out.time, effective_at)
+    else:
+        out.event.CopyFrom(_reference(cause.event))
+        out.late = cause.late
+
+
+def _reference(event: Event) -> event_pb2.EventReference:
+    return event_pb2.EventReference(
+        position=event.order,
+        message_id=event.message_id,
+        name=event.name,
+        occur_time=from_ms(event.time),
+    )
+
+
+def read_record(
+    payload: bytes, *, position: int, shard: int, workspace: str, profile: str, accepted_at: int
+) -> transition_pb2.Record:
+    """Read a payload where it stands in the evaluator's log; `accepted_at` in ms, UTC."""
+    record = transition_pb2.Record.FromString(payload)
+    record.position = position
+    record.shard = shard
+    record.workspace_id = workspace
+    record.profile_id = profile
+    set_ms(record.record_time, accepted_at)
+    return record
+
+
+def transition_json(record: transition_pb2.Record) -> dict[str, Any]:
+    """A record with a transition as people read it: the same live and simulated."""
+    transition = record.transition
+    line: dict[str, Any] = {
+        "profile": record.profile_id,
+        "segment": transition.segment,
+        "change": _CHANGE_NAMES.get(transition.change, "unknown"),
+        "effective_at": iso(to_ms(transition.effective_time)),
+        "cause": _cause_json(transition.cause),
+    }
+    if transition.origin != transition_pb2.ORIGIN_LIVE:
+        line["origin"] = ORIGIN_NAMES.get(transition.origin, "unknown")
+    return line
+
+
+def _cause_json(cause: transition_pb2.Cause) -> dict[str, Any]:
+    if cause.WhichOneof("kind") != "event":
+        at = ms_of(cause, "time")
+        return {"time": iso(at) if at is not None else None}
+    event = cause.event
+    line: dict[str, Any] = {
+        "event": event.name or "identify",
+        "message_id": event.message_id,
+        "time": iso(to_ms(event.occur_time)),
+    }
+    if cause.late:
+        line["late"] = True
+    return line
