@@ -101,7 +101,9 @@ class PostgresServer:
     def url_of(self, database: str) -> str:
         """Give the DSN of another database of this server, with its password: not for a log."""
         password = self._files.password()
-        return f"postgresql://{USER}:{password}@{LOOPBACK}:{self.port}/{database}"
+        address = f"{USER}:{password}@{LOOPBACK}:{self.port}"
+        # TLS is not offered; a client that hoped for it would look for keys in a home directory.
+        return f"postgresql://{address}/{database}?sslmode=disable"
 
     @property
     def pid(self) -> int:
