@@ -35,13 +35,20 @@ def locked(directory: Path) -> Iterator[Path]:
 
 
 def prepare(directory: Path) -> Path:
-    """Make the directory, open to nobody else if new; raises `DirectoryUnusable`."""
+    """Make the directory, open to nobody else if new; raises `DirectoryUnusable`.
+
+    One that is there must be writable.
+    """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise DirectoryUnusable(
             f"{directory} cannot be made: {error.strerror}. Name a directory you can write to."
         ) from error
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise DirectoryUnusable(
+            f"{directory} cannot be written. Name a directory you can write to."
+        )
     return directory
 
 

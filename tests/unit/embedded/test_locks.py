@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hairspring.embedded import DirectoryInUse, DirectoryUnusable
-from hairspring.embedded.locks import locked
+from hairspring.embedded.locks import locked, prepare
 
 
 def test_a_locked_directory_is_refused_with_its_holder(tmp_path: Path) -> None:
@@ -38,3 +38,10 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DirectoryUnusable, match="file"), locked(tmp_path / "file"):
         raise AssertionError("unreachable")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_directory_of_somebody_else_is_named() -> None:
+    """A directory that is there and closed gives an error with its path."""
+    with pytest.raises(DirectoryUnusable, match="/proc"):
+        prepare(Path("/proc"))
