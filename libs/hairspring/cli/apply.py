@@ -1,0 +1,126 @@
+"""`hairspring apply`: puts definitions in force, all or none."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from hairspring.cli import calls
+from hairspring.cli.addresses import address_option
+from hairspring.cli.output import Column, Sheet, format_option, say
+from hairspring.contracts.definition.v1 import definition_pb2 as pb
+from hairspring.contracts.definition.v1 import definition_service_pb2 as service_pb
+from hairspring.contracts.definition.v1.definition_service_pb2_grpc import DefinitionServiceStub
+
+_SUFFIXES = (".yaml", ".yml")
+_LARGEST_BYTES = 1024 * 1024
+_KINDS = {
+    pb.DEFINITION_KIND_SEGMENT: "segment",
+    pb.DEFINITION_KIND_FLOW: "flow",
+    pb.DEFINITION_KIND_TEMPLATE: "template",
+}
+_CHANGES = {
+    pb.CHANGE_TYPE_ADDED: "added",
+    pb.CHANGE_TYPE_CHANGED: "changed",
+    pb.CHANGE_TYPE_UNCHANGED: "unchanged",
+    pb.CHANGE_TYPE_REMOVED: "removed",
+}
+_COLUMNS = (
+    Column(title="kind", style="cyan"),
+    Column(title="name", style="bold"),
+    Column(title="change"),
+)
+
+
+@click.command()
+@click.option(
+    "-f",
+    "--file",
+    "places",
+    multiple=True,
+    required=True,
+    metavar="FILE|DIR|-",
+    help="A file of definitions, or a directory of them; may be repeated.",
+)
+@click.option("--dry-run", is_flag=True, help="Only check, and tell what would change.")
+@click.option("--prune", is_flag=True, help="Remove what the files do not name.")
+@format_option
+@address_option
+def apply(
+    places: tuple[str, ...], dry_run: bool, prune: bool, output_format: str, address: str | None
+) -> None:
+    """Put segments, flows and templates in force: all of them, or none where one is wrong."""
+    request = service_pb.ApplyDefinitionsRequest(
+        manifests=read_manifests(places), dry_run=dry_run, prune=prune
+    )
+    calls.run(_apply(request, output_format, address))
+
+
+def read_manifests(places: tuple[str, ...]) -> list[pb.Manifest]:
+    """Read the files, and those in directories by name; raises `ClickException`."""
+    manifests = [_read(path) for place in places for path in _paths(place)]
+    if not manifests:
+        raise click.ClickException(f"There is no .yaml file in {', '.join(places)}.")
+    return manifests
+
+
+async def _apply(
+    request: service_pb.ApplyDefinitionsRequest, output_format: str, address: str | None
+) -> None:
+    async with calls.open_service("evaluator", address) as channel:
+        answer = await DefinitionServiceStub(channel).ApplyDefinitions(
+            request, timeout=calls.DEADLINE_SECONDS
+        )
+    if answer.problems:
+        tell_problems(answer.problems)
+        say(f"Nothing was applied: {_counted(len(answer.problems), 'problem')}.")
+        sys.exit(1)
+    with Sheet(output_format, _COLUMNS, empty="Nothing to apply.") as sheet:
+        for change in answer.changes:
+            kind, what = _KINDS.get(change.kind, ""), _CHANGES.get(change.type, "")
+            line = {"kind": kind, "name": change.name, "change": what}
+            sheet.add(line, [kind, change.name, what])
+    if request.dry_run:
+        say("Nothing was applied: this was a dry run.")
+    if answer.waiting_shards:
+        say(
+            f"In force as plan {answer.plan_version}, but {len(answer.waiting_shards)} shards do "
+            "not judge by it yet; they will once their rule evaluator is back."
+        )
+
+
+def tell_problems(problems: object) -> None:
+    """Print each problem as file:line:column: path: what."""
+    for problem in problems:  # type: ignore[attr-defined]
+        place = problem.manifest_path
+        if problem.line:
+            place += f":{problem.line}:{max(problem.column, 1)}"
+        where = f"{problem.field_path}: " if problem.field_path else ""
+        say(f"{place}: {where}{problem.description}")
+
+
+def _paths(place: str) -> list[Path]:
+    path = Path(place)
+    if place == "-" or not path.is_dir():
+        return [path]
+    return sorted(p for p in path.rglob("*") if p.suffix in _SUFFIXES and p.is_file())
+
+
+def _read(path: Path) -> pb.Manifest:
+    try:
+        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be read: {error.strerror}.") from error
+    if len(content) > _LARGEST_BYTES:
+        raise click.ClickException(f"{path} is larger than 1 MB: split it.")
+    try:
+        return pb.Manifest(path=str(path), text=content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise click.ClickException(f"{path}:{line}:1: not text in UTF-8.") from error
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

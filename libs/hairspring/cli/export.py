@@ -1,0 +1,102 @@
+"""`hairspring export log`: the event log as JSON lines, as it was accepted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import click
+import grpc.aio
+import orjson
+
+from hairspring.cli import calls, times
+from hairspring.cli.addresses import address_option
+from hairspring.cli.output import write_line
+from hairspring.contracts.event.v1 import event_log_service_pb2 as service_pb
+from hairspring.contracts.event.v1 import event_pb2 as pb
+from hairspring.contracts.event.v1.event_log_service_pb2_grpc import EventLogServiceStub
+
+_BATCH = 2_000
+
+
+@click.group()
+def export() -> None:
+    """Write out what is recorded."""
+
+
+@export.command("log")
+@click.option("--after", default=0, type=click.IntRange(0), help="Only from after this position.")
+@address_option
+def log(after: int, address: str | None) -> None:
+    """Write the event log up to now as JSON lines, for `simulate --as-accepted`.
+
+    In the Segment spec, with "position", "acceptedAt" and, where imported, "importId".
+    """
+    calls.run(_write(after, address))
+
+
+async def _write(after: int, address: str | None) -> None:
+    async with calls.open_service("ingest", address) as channel:
+        async for record in _recorded(channel, after):
+            written = line(record)
+            if written is not None:
+                write_line(written)
+    sys.stdout.flush()
+
+
+async def _recorded(channel: grpc.aio.Channel, after: int) -> AsyncIterator[pb.EventRecord]:
+    stream = EventLogServiceStub(channel).TailEvents(
+        service_pb.TailEventsRequest(after_position=after, max_batch_size=_BATCH, stop_at_head=True)
+    )
+    async for batch in stream:
+        for record in batch.records:
+            yield record
+
+
+def line(record: pb.EventRecord) -> dict[str, Any] | None:
+    """Write one record; None for a kind of record that is no part of the history."""
+    standing = {
+        "position": record.position,
+        "acceptedAt": times.to_iso(times.from_timestamp(record.accept_time)),
+    }
+    match record.WhichOneof("body"):
+        case "event":
+            return {**_event(record), **standing}
+        case "import_finished":
+            mark = record.import_finished
+            return {
+                "type": "import_finished",
+                "importId": mark.import_id,
+                "shard": record.shard,
+                "withFlows": mark.with_flows,
+                **standing,
+            }
+        case _:
+            return None
+
+
+def _event(record: pb.EventRecord) -> dict[str, Any]:
+    event = record.event
+    identify = event.type == pb.EVENT_TYPE_IDENTIFY
+    written: dict[str, Any] = {
+        "type": "identify" if identify else "track",
+        "messageId": event.message_id,
+        "userId": record.profile_id,
+        "timestamp": times.to_iso(times.from_timestamp(event.occur_time)),
+        "traits" if identify else "properties": _json(event.properties_json),
+    }
+    if not identify:
+        written["event"] = event.name
+    if event.context_json:
+        written["context"] = _json(event.context_json)
+    if event.HasField("original_time"):
+        written["originalTimestamp"] = times.to_iso(times.from_timestamp(event.original_time))
+    if event.import_id:
+        written["importId"] = event.import_id
+    return written
+
+
+def _json(content: bytes) -> Any:
+    """Place JSON bytes into a line as they are."""
+    return orjson.Fragment(content) if content else {}
