@@ -1,0 +1,1 @@
+"""Which replica owns which shards, and how far each shard has been read."""

@@ -1,0 +1,235 @@
+"""Ownership in Postgres: leases, epochs, and take-over from whoever is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import structlog
+
+from hairspring.database.migrations import Migrations, check_schema_name
+from hairspring.database.notices import Notices, wait_until_set
+from hairspring.database.pool import DatabaseUnavailable
+from hairspring.ownership.port import LEASE_MS, Fenced, Owned, Ownership, ShardCountChanged
+from hairspring.ownership.session import CONNECTION_ERRORS, Session
+
+_log = structlog.get_logger(__name__)
+
+MIGRATIONS = Migrations(source="ownership", directory=Path(__file__).parent / "sql")
+
+RETRY_SECONDS = 1.0
+PATIENCE_SECONDS = 2.0
+
+
+async def install_shards(pool: asyncpg.Pool, schema: str, count: int) -> None:
+    """Make the shards of a new installation; raises ShardCountChanged if it has another number."""
+    installed = await pool.fetchval(f"SELECT {check_schema_name(schema)}.shards_install($1)", count)
+    if installed != count:
+        raise ShardCountChanged(count, installed)
+
+
+class PostgresOwnership(Ownership):
+    """One replica among those that share the shards in a schema, made with MIGRATIONS.
+
+    Open it with `open`; its lease is renewed by a task of its own meanwhile.
+    """
+
+    def __init__(
+        self, pool: asyncpg.Pool, notices: Notices, schema: str, replica_id: str, session: Session
+    ) -> None:
+        super().__init__(replica_id)
+        self._pool = pool
+        self._notices = notices
+        self._schema = check_schema_name(schema)
+        self._session = session
+        self._owns = False
+        self._fence = _fence_statement(schema)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        url: str,
+        pool: asyncpg.Pool,
+        notices: Notices,
+        schema: str,
+        replica_id: str,
+        lease_ms: int = LEASE_MS,
+    ) -> AsyncIterator[PostgresOwnership]:
+        """Be present as a replica, owning nothing yet; in the end hand over everything.
+
+        A replica that stops answering is taken for gone after `lease_ms`; one whose process ended,
+        at once. Raises DatabaseUnavailable if the database does not answer at the start.
+        """
+        session = Session(url, schema, replica_id, lease_ms)
+        ownership = cls(pool, notices, schema, replica_id, session)
+        await session.renew()
+        keeper = asyncio.create_task(
+            ownership._keep(lease_ms / 3000), name=f"{schema}-lease-renewal"
+        )
+        try:
+            yield ownership
+        finally:
+            keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeper
+            with suppress(*CONNECTION_ERRORS):
+                await ownership.release()
+            await session.close()
+
+    async def acquire(self) -> dict[int, Owned]:
+        """Take what is free; a former owner that blocks it for two seconds loses its sessions."""
+        await self._renew()
+        async with self._pool.acquire() as connection:
+            try:
+                rows = await self._take(connection)
+            except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+                _log.warning("take_over_postponed", schema=self._schema, error=str(error))
+                rows = await connection.fetch(
+                    f"SELECT * FROM {self._schema}.shards WHERE replica_id = $1", self.replica_id
+                )
+        owned = {
+            row["shard"]: Owned(
+                shard=row["shard"],
+                epoch=row["epoch"],
+                position=row["position"],
+                plan_version=row["plan_version"],
+            )
+            for row in rows
+        }
+        if owned:
+            self.lost.clear()
+            if not self._owns:
+                _log.info("shards_acquired", schema=self._schema, shards=len(owned))
+        self._owns = bool(owned)
+        return owned
+
+    async def stand_by(self) -> dict[int, Owned]:
+        """Try each second, and at once when somebody hands over."""
+        async with self._notices.subscribe(f"{self._schema}_shards") as noticed:
+            while True:
+                noticed.clear()
+                if owned := await self.acquire():
+                    return owned
+                await wait_until_set(noticed, RETRY_SECONDS)
+
+    async def release(self) -> None:
+        """Give up all shards and wake those that stand by."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                "WITH held AS ("
+                f" SELECT shard FROM {self._schema}.shards WHERE replica_id = $1"
+                " ORDER BY shard FOR UPDATE)"
+                f" UPDATE {self._schema}.shards AS s SET replica_id = NULL"
+                " FROM held WHERE s.shard = held.shard",
+                self.replica_id,
+            )
+            await connection.execute(f"NOTIFY {self._schema}_shards")
+        if self._owns:
+            _log.info("shards_released", schema=self._schema)
+        self._owns = False
+
+    async def fence(
+        self,
+        connection: Any,
+        shards: Mapping[int, Owned],
+        position: int,
+        *,
+        plan_version: int | None = None,
+    ) -> None:
+        """Lock the shards' rows and move them on, in one statement."""
+        result: str = await connection.execute(
+            self._fence,
+            list(shards),
+            [owned.epoch for owned in shards.values()],
+            self.replica_id,
+            position,
+            plan_version,
+        )
+        if result != f"UPDATE {len(shards)}":
+            self.lost.set()
+            raise Fenced(shards)
+
+    async def _take(self, connection: Any) -> list[asyncpg.Record]:
+        """Run the take-over, and clear the way for it while it waits."""
+        taking = asyncio.create_task(
+            connection.fetch(
+                f"/* take shards */ SELECT * FROM {self._schema}.shards_take($1)", self.replica_id
+            ),
+            name=f"{self._schema}-take-over",
+        )
+        try:
+            while not (await asyncio.wait({taking}, timeout=PATIENCE_SECONDS))[0]:
+                await self._end_blockers(connection.get_server_pid())
+            rows: list[asyncpg.Record] = await taking
+            return rows
+        finally:
+            if not taking.done():
+                taking.cancel()
+                with suppress(asyncio.CancelledError, *CONNECTION_ERRORS):
+                    await taking
+
+    async def _end_blockers(self, waiting: int) -> None:
+        """End the sessions that hold up a take-over: those of an owner that is gone or paused.
+
+        Only a transaction that began with the fence holds these rows, and its owner's lease is
+        over. No timeout of Postgres would end it while its client stalls.
+        """
+        with suppress(*CONNECTION_ERRORS, DatabaseUnavailable):
+            ended = await self._session.run(
+                "SELECT pid, application_name, pg_terminate_backend(pid)"
+                " FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($1))",
+                waiting,
+            )
+            for row in ended:
+                _log.warning(
+                    "former_owner_session_ended",
+                    schema=self._schema,
+                    pid=row["pid"],
+                    application_name=row["application_name"],
+                )
+
+    async def _renew(self) -> None:
+        """Prolong the lease; notice when the shards were taken meanwhile."""
+        if await self._session.renew():
+            return
+        if self._owns:
+            self._owns = False
+            self.lost.set()
+            _log.warning("ownership_lost", schema=self._schema, replica_id=self.replica_id)
+
+    async def _keep(self, seconds: float) -> None:
+        """Renew the lease in time, whatever happens; while the database is away, try on."""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await self._renew()
+            except (DatabaseUnavailable, *CONNECTION_ERRORS) as error:
+                _log.warning("lease_renewal_failed", schema=self._schema, error=str(error))
+            except Exception:
+                _log.exception("lease_renewal_failed", schema=self._schema)
+
+
+def _fence_statement(schema: str) -> str:
+    """Write the fence: rows are locked in the order of the shards, so that fences never deadlock.
+
+    Whoever has waited for a row sees it as it is then, with the epoch that was raised meanwhile.
+    """
+    return f"""/* fence */
+        WITH held AS (
+            SELECT s.shard FROM {schema}.shards AS s
+            JOIN unnest($1::int[], $2::bigint[]) AS h (shard, epoch)
+              ON s.shard = h.shard AND s.epoch = h.epoch
+            WHERE s.replica_id = $3
+            ORDER BY s.shard
+            FOR UPDATE OF s
+        )
+        UPDATE {schema}.shards AS s
+        SET position = greatest(s.position, $4::bigint),
+            plan_version = coalesce($5::bigint, s.plan_version)
+        FROM held WHERE s.shard = held.shard
+    """
