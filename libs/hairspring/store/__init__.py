@@ -1,0 +1,1 @@
+"""What the rule evaluator keeps: segment state, memberships, rebuilds and definitions."""

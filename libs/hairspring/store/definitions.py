@@ -1,0 +1,97 @@
+"""Definitions in Postgres: every form they ever had, and which is in force at a plan version."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from hairspring.database.migrations import check_schema_name
+
+_IN_FORCE = """
+SELECT * FROM (
+    SELECT DISTINCT ON (d.kind, d.name)
+           d.kind, d.name, d.version, d.removed, d.body, d.source, p.applied_at
+    FROM {schema}.definitions AS d JOIN {schema}.plans AS p USING (version)
+    WHERE d.workspace = $1 AND d.version <= $2
+    ORDER BY d.kind, d.name, d.version DESC
+) AS latest WHERE NOT removed
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDefinition:
+    """A definition in one of its forms; `body` is canonical JSON, `applied_at` in ms, UTC."""
+
+    kind: str
+    name: str
+    version: int
+    body: bytes
+    source: str
+    applied_at: int = 0
+    removed: bool = False
+
+
+class PlanMoved(Exception):
+    """Somebody else has applied definitions meanwhile; look again."""
+
+
+class DefinitionStore:
+    """Reads and writes definitions. Plan versions count over all workspaces."""
+
+    def __init__(self, pool: asyncpg.Pool, schema: str) -> None:
+        self._pool = pool
+        self._schema = check_schema_name(schema)
+
+    @property
+    def channel(self) -> str:
+        """Where a new plan version is notified."""
+        return f"{self._schema}_plans"
+
+    async def latest(self) -> int:
+        """The latest plan version; 0 where nothing was ever applied."""
+        sql = f"SELECT coalesce(max(version), 0) FROM {self._schema}.plans"
+        return int(await self._pool.fetchval(sql))
+
+    async def workspaces(self) -> list[str]:
+        """The workspaces that have definitions."""
+        rows = await self._pool.fetch(f"SELECT DISTINCT workspace FROM {self._schema}.plans")
+        return sorted(row["workspace"] for row in rows)
+
+    async def in_force(self, workspace: str, version: int) -> list[StoredDefinition]:
+        """The definitions of a workspace at a plan version, by kind and name."""
+        sql = _IN_FORCE.replace("{schema}", self._schema)
+        return [StoredDefinition(**row) for row in await self._pool.fetch(sql, workspace, version)]
+
+    async def apply(
+        self, workspace: str, changed: Sequence[StoredDefinition], *, after: int, now: int
+    ) -> int:
+        """Writes changed definitions as the next plan version, and tells everybody.
+
+        `after` is the latest version as the caller knows it. Raises PlanMoved if it is not.
+        """
+        schema = self._schema
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(f"LOCK TABLE {schema}.plans IN EXCLUSIVE MODE")
+            latest = await connection.fetchval(
+                f"SELECT coalesce(max(version), 0) FROM {schema}.plans"
+            )
+            if latest != after:
+                raise PlanMoved(f"plan version {latest} was applied meanwhile")
+            version = after + 1
+            await connection.execute(
+                f"INSERT INTO {schema}.plans VALUES ($1, $2, $3)", version, workspace, now
+            )
+            await connection.executemany(
+                f"INSERT INTO {schema}.definitions VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                [(workspace, d.kind, d.name, version, d.removed, d.body, d.source) for d in changed],
+            )
+            await connection.execute("SELECT pg_notify($1, '')", self.channel)
+        return version
+
+    async def waiting_shards(self, version: int) -> list[int]:
+        """The shards that are judged by an older plan version."""
+        rows = await self._pool.fetch(
+            f"SELECT shard FROM {self._schema}.shards WHERE plan_version < $1 ORDER BY shard",
+            version,
+        )
+        return [row["shard"] for row in rows]

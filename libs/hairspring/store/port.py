@@ -1,0 +1,150 @@
+"""What the store keeps, as its users see it. Times are milliseconds since the epoch, UTC."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from hairspring.engine.state import ProfileState
+from hairspring.log.port import Appended, Entry
+from hairspring.ownership.port import Owned
+
+
+class Key(NamedTuple):
+    """Names a profile, its shard first."""
+
+    shard: int
+    workspace: str
+    profile: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuild:
+    """A profile is to be folded anew, for an import or for a definition.
+
+    `fresh` says that nobody had judged the profile when the import first touched it. `position`
+    is the place in the event log up to which history counts; None until the import has finished.
+    `through` is the moment up to which the rebuild judges; None for the profile's own clock.
+    """
+
+    key: Key
+    cause: str
+    fresh: bool = False
+    position: int | None = None
+    through: int | None = None
+    with_flows: bool = False
+
+
+@dataclass(slots=True)
+class Stored:
+    """What is known of a profile: its state, when its timer is due, and what waits to be rebuilt.
+
+    `due_at` may be earlier than the alarm of the state: looking early is harmless.
+    """
+
+    state: ProfileState
+    due_at: int | None = None
+    rebuilds: list[Rebuild] = field(default_factory=list)
+
+
+class Saved(NamedTuple):
+    """A profile's state to be written, encoded."""
+
+    key: Key
+    state: bytes
+    due_at: int | None
+
+
+class Member(NamedTuple):
+    """A profile's membership: entered, or, with `entered_at` None, ended."""
+
+    key: Key
+    segment: str
+    entered_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """In these shards an import is complete at the positions given (by shard)."""
+
+    cause: str
+    positions: Mapping[int, int]
+    through: int
+    with_flows: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoption:
+    """From here on the shards are judged by another plan version.
+
+    `refill` lists the workspaces whose profiles are all to be folded anew, `removed` the
+    segments that are gone, as (workspace, segment).
+    """
+
+    version: int
+    refill: Sequence[str] = ()
+    removed: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(slots=True)
+class Effects:
+    """All that one evaluation decided; written whole or not at all."""
+
+    owned: Mapping[int, Owned]
+    """The shards concerned, each with the epoch it is owned under."""
+    position: int
+    """Everything in these shards up to this place in the event log has been applied."""
+    states: list[Saved] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
+    records: list[Entry] = field(default_factory=list)
+    touched: list[Rebuild] = field(default_factory=list)
+    finishes: list[Finish] = field(default_factory=list)
+    rebuilt: list[Rebuild] = field(default_factory=list)
+    adoption: Adoption | None = None
+
+
+class Page(NamedTuple):
+    """A member as it is listed."""
+
+    profile: str
+    entered_at: int
+
+
+class SegmentStore(ABC):
+    """Where the evaluator keeps what it decided."""
+
+    @abstractmethod
+    async def load(self, keys: Collection[Key]) -> dict[Key, Stored]:
+        """Read profiles; one that is not known comes with a new state."""
+
+    @abstractmethod
+    async def commit(self, effects: Effects) -> list[Appended]:
+        """Write everything in one transaction that begins with the fence.
+
+        Answers where the records stand. Raises hairspring.ownership.port.Fenced, and then
+        nothing was written, if a shard has another owner.
+        """
+
+    @abstractmethod
+    async def ready(self, shards: Collection[int], limit: int) -> list[Rebuild]:
+        """Read rebuilds that can be done, the earliest positions first."""
+
+    @abstractmethod
+    async def due(
+        self, shards: Collection[int], before: int, limit: int
+    ) -> list[tuple[Key, int]]:
+        """Read profiles that are due before a moment, the earliest first."""
+
+    @abstractmethod
+    async def timers(self, shard: int, after: Key | None, limit: int) -> list[tuple[Key, int]]:
+        """Read the due times of one shard, by profile, after the key given."""
+
+    @abstractmethod
+    async def members(
+        self, workspace: str, segment: str, after: str, limit: int
+    ) -> list[Page]:
+        """List the members of a segment by profile, after the profile given."""
+
+    @abstractmethod
+    async def count(self, workspace: str) -> dict[str, int]:
+        """Count the members of each segment that has any."""

@@ -1,0 +1,156 @@
+"""The store in Postgres: one schema, one transaction for each evaluation."""
+
+from collections.abc import Collection
+from importlib import resources
+from typing import Any
+
+import asyncpg
+
+from hairspring.database.migrations import Migrations, check_schema_name
+from hairspring.engine.state import ProfileState
+from hairspring.log.port import Appended, Log
+from hairspring.ownership.port import Ownership
+from hairspring.store import statements
+from hairspring.store.encoding import decode
+from hairspring.store.port import Adoption, Effects, Key, Page, Rebuild, SegmentStore, Stored
+
+MIGRATIONS = Migrations(source="store", directory=resources.files(__package__) / "sql")
+
+
+class PostgresStore(SegmentStore):
+    """Keeps everything in the tables of `sql/`, beside the shards and the log of the schema."""
+
+    def __init__(
+        self, pool: asyncpg.Pool, schema: str, ownership: Ownership, log: Log
+    ) -> None:
+        self._pool = pool
+        self._schema = check_schema_name(schema)
+        self._ownership = ownership
+        self._log = log
+
+    def _sql(self, text: str) -> str:
+        return text.replace("{schema}", self._schema)
+
+    async def load(self, keys: Collection[Key]) -> dict[Key, Stored]:
+        """Read profiles; one that is not known comes with a new state."""
+        columns = _columns(list(keys), 3)
+        async with self._pool.acquire() as connection:
+            rows = await connection.fetch(self._sql(statements.LOAD_PROFILES), *columns)
+            waiting = await connection.fetch(self._sql(statements.LOAD_REBUILDS), *columns)
+        found = {key: Stored(state=ProfileState()) for key in keys}
+        for shard, workspace, profile, state, due_at in rows:
+            found[Key(shard, workspace, profile)] = Stored(state=decode(state), due_at=due_at)
+        for row in waiting:
+            rebuild = _rebuild(row)
+            found[rebuild.key].rebuilds.append(rebuild)
+        return found
+
+    async def commit(self, effects: Effects) -> list[Appended]:
+        """Write everything in one transaction that begins with the fence."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            adoption = effects.adoption
+            await self._ownership.fence(
+                connection,
+                effects.owned,
+                effects.position,
+                plan_version=adoption.version if adoption is not None else None,
+            )
+            await self._write(connection, effects)
+            if effects.records:
+                return await self._log.append_in(connection, effects.records)
+        return []
+
+    async def _write(self, connection: Any, effects: Effects) -> None:
+        if effects.states:
+            rows = [(*saved.key, saved.state, saved.due_at) for saved in effects.states]
+            await connection.execute(self._sql(statements.SAVE_PROFILES), *_columns(rows, 5))
+        await self._write_members(connection, effects)
+        if effects.touched:
+            touched = [(*found.key, found.cause, found.fresh) for found in effects.touched]
+            await connection.execute(self._sql(statements.TOUCH), *_columns(touched, 5))
+        for finish in effects.finishes:
+            await connection.execute(
+                self._sql(statements.FINISH),
+                finish.cause,
+                list(finish.positions),
+                list(finish.positions.values()),
+                finish.through,
+                finish.with_flows,
+            )
+        if effects.rebuilt:
+            rebuilt = [(*done.key, done.cause) for done in effects.rebuilt]
+            await connection.execute(self._sql(statements.REBUILT), *_columns(rebuilt, 4))
+        if effects.adoption is not None:
+            await self._adopt(connection, effects, effects.adoption)
+
+    async def _write_members(self, connection: Any, effects: Effects) -> None:
+        """Write the last word on each membership."""
+        last = {(member.key, member.segment): member.entered_at for member in effects.members}
+        begun = [(*key, segment, at) for (key, segment), at in last.items() if at is not None]
+        ended = [(*key, segment) for (key, segment), at in last.items() if at is None]
+        if begun:
+            await connection.execute(self._sql(statements.SAVE_MEMBERS), *_columns(begun, 5))
+        if ended:
+            await connection.execute(self._sql(statements.END_MEMBERS), *_columns(ended, 4))
+
+    async def _adopt(self, connection: Any, effects: Effects, adoption: Adoption) -> None:
+        shards = list(effects.owned)
+        for workspace in adoption.refill:
+            await connection.execute(
+                self._sql(statements.REFILL),
+                shards,
+                workspace,
+                f"definition:{adoption.version}",
+                effects.position,
+            )
+        for workspace, segment in adoption.removed:
+            await connection.execute(
+                self._sql(statements.END_SEGMENT), shards, workspace, segment
+            )
+
+    async def ready(self, shards: Collection[int], limit: int) -> list[Rebuild]:
+        """Read rebuilds that can be done, the earliest positions first."""
+        rows = await self._pool.fetch(self._sql(statements.READY), list(shards), limit)
+        return [_rebuild(row) for row in rows]
+
+    async def due(
+        self, shards: Collection[int], before: int, limit: int
+    ) -> list[tuple[Key, int]]:
+        """Read profiles that are due before a moment, the earliest first."""
+        rows = await self._pool.fetch(self._sql(statements.DUE), list(shards), before, limit)
+        return [(Key(*row[:3]), row[3]) for row in rows]
+
+    async def timers(self, shard: int, after: Key | None, limit: int) -> list[tuple[Key, int]]:
+        """Read the due times of one shard, by profile, after the key given."""
+        start = (after.workspace, after.profile) if after is not None else ("", "")
+        rows = await self._pool.fetch(self._sql(statements.TIMERS), shard, *start, limit)
+        return [(Key(*row[:3]), row[3]) for row in rows]
+
+    async def members(self, workspace: str, segment: str, after: str, limit: int) -> list[Page]:
+        """List the members of a segment by profile, after the profile given."""
+        rows = await self._pool.fetch(
+            self._sql(statements.MEMBERS), workspace, segment, after, limit
+        )
+        return [Page(row["profile"], row["entered_at"]) for row in rows]
+
+    async def count(self, workspace: str) -> dict[str, int]:
+        """Count the members of each segment that has any."""
+        rows = await self._pool.fetch(self._sql(statements.COUNT), workspace)
+        return {row["segment"]: row["members"] for row in rows}
+
+
+def _columns(rows: list[Any], width: int) -> list[list[Any]]:
+    """Turn rows into the arrays that `unnest` takes."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def _rebuild(row: Any) -> Rebuild:
+    shard, workspace, profile, cause, fresh, position, through, with_flows = row
+    return Rebuild(
+        key=Key(shard, workspace, profile),
+        cause=cause,
+        fresh=fresh,
+        position=position,
+        through=through,
+        with_flows=with_flows,
+    )

@@ -1,0 +1,100 @@
+"""The SQL of the store. `{schema}` stands for the schema; arrays are one entry a row."""
+
+# Reads profiles with what waits to be rebuilt of them.
+LOAD_PROFILES = """
+SELECT p.shard, p.workspace, p.profile, p.state, p.due_at
+FROM unnest($1::int[], $2::text[], $3::text[]) AS k (shard, workspace, profile)
+JOIN {schema}.profiles AS p USING (shard, workspace, profile)
+"""
+
+LOAD_REBUILDS = """
+SELECT r.shard, r.workspace, r.profile, r.cause, r.fresh, r.position, r.through, r.with_flows
+FROM unnest($1::int[], $2::text[], $3::text[]) AS k (shard, workspace, profile)
+JOIN {schema}.rebuilds AS r USING (shard, workspace, profile)
+ORDER BY r.position
+"""
+
+SAVE_PROFILES = """
+INSERT INTO {schema}.profiles AS p (shard, workspace, profile, state, due_at)
+SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bytea[], $5::bigint[])
+ON CONFLICT (shard, workspace, profile)
+DO UPDATE SET state = excluded.state, due_at = excluded.due_at
+"""
+
+SAVE_MEMBERS = """
+INSERT INTO {schema}.memberships AS m (shard, workspace, profile, segment, entered_at)
+SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::bigint[])
+ON CONFLICT (shard, workspace, segment, profile) DO UPDATE SET entered_at = excluded.entered_at
+"""
+
+END_MEMBERS = """
+DELETE FROM {schema}.memberships AS m
+USING unnest($1::int[], $2::text[], $3::text[], $4::text[])
+    AS k (shard, workspace, profile, segment)
+WHERE (m.shard, m.workspace, m.profile, m.segment)
+    = (k.shard, k.workspace, k.profile, k.segment)
+"""
+
+TOUCH = """
+INSERT INTO {schema}.rebuilds (shard, workspace, profile, cause, fresh)
+SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::bool[])
+ON CONFLICT DO NOTHING
+"""
+
+FINISH = """
+UPDATE {schema}.rebuilds AS r
+SET position = k.position, through = $4, with_flows = $5
+FROM unnest($2::int[], $3::bigint[]) AS k (shard, position)
+WHERE r.shard = k.shard AND r.cause = $1 AND r.position IS NULL
+"""
+
+REBUILT = """
+DELETE FROM {schema}.rebuilds AS r
+USING unnest($1::int[], $2::text[], $3::text[], $4::text[])
+    AS k (shard, workspace, profile, cause)
+WHERE (r.shard, r.workspace, r.profile, r.cause)
+    = (k.shard, k.workspace, k.profile, k.cause)
+"""
+
+READY = """
+SELECT r.shard, r.workspace, r.profile, r.cause, r.fresh, r.position, r.through, r.with_flows
+FROM {schema}.rebuilds AS r
+WHERE r.shard = ANY ($1::int[]) AND r.position IS NOT NULL
+ORDER BY r.position
+LIMIT $2
+"""
+
+REFILL = """
+INSERT INTO {schema}.rebuilds (shard, workspace, profile, cause, fresh, position)
+SELECT shard, workspace, profile, $3, false, $4
+FROM {schema}.profiles WHERE shard = ANY ($1::int[]) AND workspace = $2
+ON CONFLICT DO NOTHING
+"""
+
+END_SEGMENT = """
+DELETE FROM {schema}.memberships
+WHERE shard = ANY ($1::int[]) AND workspace = $2 AND segment = $3
+"""
+
+DUE = """
+SELECT shard, workspace, profile, due_at FROM {schema}.profiles
+WHERE shard = ANY ($1::int[]) AND due_at < $2
+ORDER BY due_at LIMIT $3
+"""
+
+TIMERS = """
+SELECT shard, workspace, profile, due_at FROM {schema}.profiles
+WHERE shard = $1 AND (workspace, profile) > ($2, $3) AND due_at IS NOT NULL
+ORDER BY workspace, profile LIMIT $4
+"""
+
+MEMBERS = """
+SELECT profile, entered_at FROM {schema}.memberships
+WHERE workspace = $1 AND segment = $2 AND profile > $3
+ORDER BY profile LIMIT $4
+"""
+
+COUNT = """
+SELECT segment, count(*) AS members FROM {schema}.memberships
+WHERE workspace = $1 GROUP BY segment
+"""
