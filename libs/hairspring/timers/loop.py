@@ -1,0 +1,275 @@
+"""The clock of a process: sleeps until timers are due, and hands them to their owner."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from hairspring.timers.agenda import AT_ONCE, Agenda, QueueClock
+from hairspring.timers.port import Claimed, Claims, DelayQueue, QueueUnavailable, Timer
+
+log = structlog.get_logger(__name__)
+
+OnDue = Callable[[Claims], Awaitable[Iterable[Claimed]]]
+OnShards = Callable[[frozenset[int]], Awaitable[None]]
+OnUnavailable = Callable[[], Awaitable[None]]
+
+FEWEST_PER_SHARD = 32
+"""A claim asks so few shards that each may give this many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopSettings:
+    """How a timer loop works; all times in ms."""
+
+    batch: int = 500
+    """How many timers one claim brings at most."""
+    lease_ms: int = 30_000
+    """How long a claimed timer waits for its acknowledgement before it rings again."""
+    poll_ms: int = 1_000
+    """How often every shard is asked, due or not: this is how a loss is noticed."""
+    rest_ms: int = 2
+    """The least time between two claims that are not full, so that timers gather."""
+    sweep_ms: int = 2_000
+    """The least time between two calls of `on_unavailable`."""
+    shortest_backoff_ms: int = 50
+    longest_backoff_ms: int = 2_000
+    """Bounds of the wait after an error; it doubles with each error in a row."""
+
+
+async def _ignore_shards(shards: frozenset[int]) -> None:
+    """Leave these shards to somebody else."""
+
+
+async def _ignore() -> None:
+    """Wait for the queue to come back."""
+
+
+class TimerLoop:
+    """Claims what is due in the shards of this process and hands it to `on_due`.
+
+    `epochs` answers the shards owned now with their epochs; it is asked before every claim.
+    `on_due` commits what the timers mean and answers those to acknowledge; the others ring
+    again when their lease ends, or when the owner released them. If it raises, all of them are
+    released to a little later. `on_lost` rebuilds shards, in a task of its own; `on_fenced`
+    stops working on shards; `on_unavailable` finds due work in Postgres meanwhile. `steady`
+    answers seconds and never goes back; the time of day is the queue's matter.
+    """
+
+    def __init__(
+        self,
+        queue: DelayQueue,
+        *,
+        epochs: Callable[[], Mapping[int, int]],
+        on_due: OnDue,
+        on_lost: OnShards = _ignore_shards,
+        on_fenced: OnShards = _ignore_shards,
+        on_unavailable: OnUnavailable = _ignore,
+        name: str = "timers",
+        settings: LoopSettings | None = None,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._queue = queue
+        self._epochs = epochs
+        self._on_due = on_due
+        self._on_lost = on_lost
+        self._on_fenced = on_fenced
+        self._on_unavailable = on_unavailable
+        self._name = name
+        self._settings = settings or LoopSettings()
+        self._seconds = steady
+        self._agenda = Agenda()
+        self._clock = QueueClock()
+        self._bell = asyncio.Event()
+        self._stopping = False
+        self._errors = 0
+        self._failures = 0
+        self._poll_at = self._quiet_until = self._sweep_at = -math.inf
+        self._away_since: float | None = None
+        self._rebuilding: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Serve until stopped or cancelled; no error ends it."""
+        try:
+            while not self._stopping:
+                await self._guarded_round()
+                await self._sleep()
+        finally:
+            await self._end_rebuilds()
+
+    def stop(self) -> None:
+        """Ask the loop to end once what it has claimed is served."""
+        self._stopping = True
+        self._bell.set()
+
+    def wake(self, timers: Iterable[Timer]) -> None:
+        """Tell of timers that were scheduled just now; call it after `schedule` returned."""
+        earlier = False
+        for timer in timers:
+            earlier |= self._agenda.note(timer.shard, timer.due_at)
+        if earlier:
+            self._bell.set()
+
+    def look(self) -> None:
+        """Ask every shard at once: after shards were taken over, or time was lost."""
+        self._poll_at = -math.inf
+        self._bell.set()
+
+    async def _guarded_round(self) -> None:
+        """Do one round, and after an error be quiet for a bounded while."""
+        try:
+            await self._round()
+        except QueueUnavailable as error:
+            await self._bridge(error)
+        except Exception:
+            log.exception("timer_round_failed", loop=self._name, errors=self._errors + 1)
+        else:
+            self._errors = 0
+            return
+        self._errors += 1
+        self._quiet_until = self._steady() + self._backoff(self._errors)
+
+    async def _round(self) -> None:
+        """Claim from the shards that are due, and serve what came."""
+        start = self._steady()
+        if start < self._quiet_until:
+            return
+        epochs = self._epochs()
+        self._agenda.keep(epochs)
+        polling = start >= self._poll_at
+        due = self._agenda.shards() if polling else self._agenda.due(self._clock.now(start))
+        asked = due if polling else due[: max(1, self._settings.batch // FEWEST_PER_SHARD)]
+        if polling:
+            self._poll_at = start + self._settings.poll_ms
+        if not asked:
+            return
+        claims = await self._claim(asked, epochs)
+        pressed = len(asked) < len(due) or 2 * len(claims.claimed) >= self._settings.batch
+        self._quiet_until = start if pressed else start + self._settings.rest_ms
+        await self._report(claims)
+        if claims.claimed:
+            await self._serve(claims)
+
+    async def _claim(self, shards: Sequence[int], epochs: Mapping[int, int]) -> Claims:
+        """Claim, and learn from the answer what is next and how late it is."""
+        settings, sent = self._settings, self._steady()
+        self._agenda.asking(shards)
+        try:
+            claims = await self._queue.claim(
+                shards, settings.batch, settings.lease_ms, epochs=epochs
+            )
+        except BaseException:
+            self._agenda.failed(shards)
+            raise
+        if self._away_since is not None:
+            log.info("timers_available", loop=self._name, away_ms=round(sent - self._away_since))
+            self._away_since = None
+        self._clock.learn(claims.now, sent=sent, received=self._steady())
+        self._agenda.answered(shards, claims.next_due)
+        return claims
+
+    async def _serve(self, claims: Claims) -> None:
+        """Hand timers to their owner, and acknowledge what it is done with."""
+        try:
+            done = list(await self._on_due(claims))
+        except Exception:
+            await self._put_off(claims)
+            return
+        self._failures = 0
+        if len(done) < len(claims.claimed):
+            self._ring({one.shard for one in claims.claimed})
+        await self._queue.ack(done)
+
+    async def _put_off(self, claims: Claims) -> None:
+        """After their owner failed, have these ring a little later, and pause as long."""
+        self._failures += 1
+        pause = self._backoff(self._failures)
+        log.exception(
+            "timers_failed", loop=self._name, count=len(claims.claimed), retry_in_ms=pause
+        )
+        self._quiet_until = self._steady() + pause
+        self._ring({one.shard for one in claims.claimed})
+        due_at = self._clock.now(self._quiet_until)
+        await self._queue.release(claims.claimed, due_at=due_at)
+
+    async def _report(self, claims: Claims) -> None:
+        """Have lost shards rebuilt, each by one task at a time, and fenced ones dropped."""
+        lost = claims.lost - self._rebuilding.keys()
+        if lost:
+            log.warning("timers_lost", loop=self._name, shards=sorted(lost))
+            task = asyncio.create_task(self._rebuild(lost), name=f"{self._name}-rebuild")
+            self._rebuilding.update(dict.fromkeys(lost, task))
+        if claims.fenced:
+            log.warning("timers_fenced", loop=self._name, shards=sorted(claims.fenced))
+            try:
+                await self._on_fenced(claims.fenced)
+            except Exception:
+                log.exception("timer_fence_failed", loop=self._name)
+
+    async def _rebuild(self, shards: frozenset[int]) -> None:
+        """Have shards rebuilt; if that fails, the next poll finds them lost again."""
+        try:
+            await self._on_lost(shards)
+            log.info("timers_rebuilt", loop=self._name, shards=sorted(shards))
+        except Exception:
+            log.exception("timer_rebuild_failed", loop=self._name, shards=sorted(shards))
+        else:
+            self._ring(shards)
+        finally:
+            for shard in shards:
+                self._rebuilding.pop(shard, None)
+
+    async def _bridge(self, error: QueueUnavailable) -> None:
+        """While the queue is away, have due work found in Postgres."""
+        steady = self._steady()
+        if self._away_since is None:
+            self._away_since = steady
+            log.warning("timers_unavailable", loop=self._name, error=str(error))
+        self._poll_at = -math.inf
+        if steady < self._sweep_at:
+            return
+        self._sweep_at = steady + self._settings.sweep_ms
+        try:
+            await self._on_unavailable()
+        except Exception:
+            log.exception("timer_sweep_failed", loop=self._name)
+
+    def _ring(self, shards: Iterable[int]) -> None:
+        """Ask these shards at once, for what may be due earlier than was known."""
+        for shard in shards:
+            self._agenda.note(shard, AT_ONCE)
+        self._bell.set()
+
+    def _backoff(self, errors: int) -> int:
+        """Tell how long to wait after so many errors in a row, ms."""
+        doubled: int = self._settings.shortest_backoff_ms << min(errors - 1, 16)
+        return min(doubled, self._settings.longest_backoff_ms)
+
+    def _steady(self) -> float:
+        return self._seconds() * 1000
+
+    async def _sleep(self) -> None:
+        """Sleep until something is due or the next poll; the bell cuts it short."""
+        steady = self._steady()
+        due = self._clock.until(self._agenda.earliest(), steady)
+        wait = max(min(due, self._poll_at - steady), self._quiet_until - steady)
+        if wait > 0:
+            try:
+                async with asyncio.timeout(wait / 1000):
+                    await self._bell.wait()
+            except TimeoutError:
+                pass
+        else:
+            await asyncio.sleep(0)
+        self._bell.clear()
+
+    async def _end_rebuilds(self) -> None:
+        tasks = set(self._rebuilding.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
