@@ -47,7 +47,6 @@ class PostgresOwnership(Ownership):
         self._schema = check_schema_name(schema)
         self._session = session
         self._owns = False
-        self._fence = _fence_statement(schema)
 
     @classmethod
     @asynccontextmanager
@@ -142,15 +141,16 @@ class PostgresOwnership(Ownership):
         plan_version: int | None = None,
     ) -> None:
         """Lock the shards' rows and move them on, in one statement."""
-        result: str = await connection.execute(
-            self._fence,
-            list(shards),
-            [owned.epoch for owned in shards.values()],
+        ordered = sorted(shards)
+        held = await connection.fetchval(
+            f"/* fence */ SELECT {self._schema}.shards_fence($1, $2, $3, $4, $5)",
+            ordered,
+            [shards[shard].epoch for shard in ordered],
             self.replica_id,
             position,
             plan_version,
         )
-        if result != f"UPDATE {len(shards)}":
+        if held != len(ordered):
             self.lost.set()
             raise Fenced(shards)
 
@@ -212,24 +212,3 @@ class PostgresOwnership(Ownership):
                 _log.warning("lease_renewal_failed", schema=self._schema, error=str(error))
             except Exception:
                 _log.exception("lease_renewal_failed", schema=self._schema)
-
-
-def _fence_statement(schema: str) -> str:
-    """Write the fence: rows are locked in the order of the shards, so that fences never deadlock.
-
-    Whoever has waited for a row sees it as it is then, with the epoch that was raised meanwhile.
-    """
-    return f"""/* fence */
-        WITH held AS (
-            SELECT s.shard FROM {schema}.shards AS s
-            JOIN unnest($1::int[], $2::bigint[]) AS h (shard, epoch)
-              ON s.shard = h.shard AND s.epoch = h.epoch
-            WHERE s.replica_id = $3
-            ORDER BY s.shard
-            FOR UPDATE OF s
-        )
-        UPDATE {schema}.shards AS s
-        SET position = greatest(s.position, $4::bigint),
-            plan_version = coalesce($5::bigint, s.plan_version)
-        FROM held WHERE s.shard = held.shard
-    """
