@@ -30,8 +30,9 @@ class EventFile:
         self.size = 0 if place == "-" else _size(self._raw)
         self._counted = _Counted(self._raw)
         buffered = io.BufferedReader(self._counted, 256 * 1024)
-        zipped = buffered.peek(2)[:2] == _MAGIC
-        self._lines: IO[bytes] = gzip.GzipFile(fileobj=buffered) if zipped else buffered
+        self._lines: io.BufferedIOBase = buffered
+        if buffered.peek(2)[:2] == _MAGIC:
+            self._lines = gzip.GzipFile(fileobj=buffered)
 
     @property
     def bytes_read(self) -> int:

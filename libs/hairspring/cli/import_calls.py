@@ -49,12 +49,14 @@ class ImportCalls:
         self._stub = EventServiceStub(channel)
         self._base_id = self.import_id = import_id
         self._number = 1
+        self.begun = False
         self._answered = answered
         self._free = asyncio.Semaphore(_IN_FLIGHT)
         self._sending: set[asyncio.Task[None]] = set()
 
     async def send(self, batch: Sequence[Line]) -> None:
         """Send a batch, as soon as fewer than four are in flight; raises what went wrong before."""
+        self.begun = True
         await self._free.acquire()
         self._raise_failure()
         task = asyncio.create_task(self._deliver(list(batch)), name="import-batch")

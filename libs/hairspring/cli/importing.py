@@ -61,9 +61,7 @@ def import_(
     taken goes to FILE.rejects.jsonl with its line number and the reason. An import that broke off
     is simply run again.
     """
-    place = Path(rejects or ("import" if file == "-" else file) + ".rejects.jsonl")
-    if rejects:
-        place = Path(rejects)
+    place = Path(rejects or f"{'import' if file == '-' else file}.rejects.jsonl")
     with EventFile(file) as source, Rejects(place) as rejected:
         name = import_id or _stable_id(file)
         calls.run(_import(source, rejected, name, with_flows, not no_wait, output_format, address))
@@ -98,7 +96,7 @@ async def _import(
                 for batch in _batches(source, rejected, tally):
                     await sender.send(batch)
                     advance()
-                position = await sender.finish(with_flows=with_flows)
+                position = await sender.finish(with_flows=with_flows) if sender.begun else 0
                 advance()
         except BaseException:
             await sender.abandon()

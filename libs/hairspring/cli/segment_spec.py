@@ -6,6 +6,8 @@ raises an error here.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -32,7 +34,8 @@ class Event:
     profile: str
     name: str
     time: int
-    message_id: str = ""
+    #: The sender's, else one made from the content.
+    message_id: str
     #: The properties, or the traits of an identify.
     properties: Json = field(default_factory=dict)
     context: Json = field(default_factory=dict)
@@ -71,13 +74,27 @@ class _Refused(Exception):
 def read(line: bytes | str) -> Event | ImportFinished | Unreadable:
     """Read one line."""
     try:
-        document = orjson.loads(line)
-    except (orjson.JSONDecodeError, RecursionError) as error:
-        return Unreadable(problem=f"not JSON: {error}")
-    try:
-        return _document(document)
+        return _document(_loaded(line))
     except _Refused as refused:
         return Unreadable(problem=str(refused))
+
+
+def _loaded(line: bytes | str) -> object:
+    """Read JSON; text that is damaged (bad UTF-8, lone surrogates) is mended as at the door."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        problem = str(error)
+    try:
+        text = line if isinstance(line, str) else line.decode("utf-8", "replace")
+        text = json.dumps(json.loads(text, parse_constant=_refuse), ensure_ascii=False)
+        return orjson.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    except (ValueError, RecursionError):
+        raise _Refused(f"not JSON: {problem}") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
 
 
 def _document(document: object) -> Event | ImportFinished:
@@ -88,20 +105,28 @@ def _document(document: object) -> Event | ImportFinished:
         return _import_finished(document)
     time, remark = _time(document)
     properties, name = _content(kind, document)
+    profile, context = _profile(document), _object(document, "context")
+    content = (profile, kind == "identify", name, time, properties, context)
     return Event(
         type="identify" if kind == "identify" else "track",
-        profile=_profile(document),
+        profile=profile,
         name=name,
         time=time,
-        message_id=_id(document, "messageId"),
+        message_id=_id(document, "messageId") or _id_of_content(content),
         properties=properties,
-        context=_object(document, "context"),
+        context=context,
         accepted_at=_moment(document, "acceptedAt"),
         position=_whole(document, "position"),
         import_id=_id(document, "importId"),
         original_time=_original(document, time),
         remark=remark,
     )
+
+
+def _id_of_content(content: tuple[object, ...]) -> str:
+    """Name an event that its sender did not, so that the same line twice is one event."""
+    written = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return f"content-{hashlib.blake2b(written, digest_size=16).hexdigest()}"
 
 
 def _kind(value: object) -> str:

@@ -15,7 +15,7 @@ from hairspring.contracts.transition.v1 import transition_service_pb2 as service
 from hairspring.contracts.transition.v1.transition_service_pb2_grpc import TransitionServiceStub
 
 _PAGE = 1_000
-_AT_THE_HEAD = -1
+AT_THE_HEAD = -1
 
 
 @click.command()
@@ -74,7 +74,7 @@ async def listed(
 
 
 async def tailed(
-    channel: grpc.aio.Channel, *, after: int = _AT_THE_HEAD
+    channel: grpc.aio.Channel, *, after: int = AT_THE_HEAD
 ) -> AsyncIterator[list[pb.Record]]:
     """Follow the log from after a position, by default from its head, without end."""
     stub = TransitionServiceStub(channel)

@@ -1,0 +1,95 @@
+"""Tells what happens in lines for people: transitions, runs of flows, mails; pure but for print."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.text import Text
+
+from hairspring.cli import records, times
+from hairspring.cli.output import console
+from hairspring.contracts.transition.v1 import transition_pb2 as pb
+
+_STYLES = {"entered": "green", "left": "yellow", "mail": "magenta", "flow": "cyan", "note": "red"}
+_KIND_WIDTH = 8
+
+
+class Narrator:
+    """Prints one line for each thing that happens."""
+
+    def __init__(self) -> None:
+        self._console = console()
+
+    def note(self, text: str) -> None:
+        """Tell something about the running of Hairspring itself."""
+        self._print(told(now(), "note", text))
+
+    def hear_records(self, heard: Sequence[pb.Record]) -> None:
+        """Tell the transitions among the records."""
+        for record in heard:
+            if record.WhichOneof("body") == "transition":
+                self._print(transition(record))
+
+    def hear_delivery(self, entry: dict[str, Any]) -> None:
+        """Tell a line of delivery's log where it is about a run or a message."""
+        text = delivery(entry)
+        if text is not None:
+            self._print(text)
+
+    def _print(self, text: Text) -> None:
+        self._console.print(text, soft_wrap=True)
+        sys.stdout.flush()
+
+
+def transition(record: pb.Record) -> Text:
+    """Tell one transition; one that time brought about says so: a timer fired."""
+    line = records.transition_line(record)
+    effective = times.from_timestamp(record.transition.effective_time)
+    why = records.reason(line)
+    if record.transition.cause.WhichOneof("kind") == "time" and "origin" not in line:
+        late = times.from_timestamp(record.record_time) - effective
+        why = f"timer fired ({late} ms)"
+    text = told(times.to_local(effective)[11:], line["change"], "")
+    text.append(f"{line['segment']:<20} ", style="cyan")
+    text.append(f"{line['profile']:<20} ", style="bold")
+    return text.append(why, style="dim")
+
+
+def delivery(entry: dict[str, Any]) -> Text | None:
+    """Tell a line of delivery's log; None where it is nothing for people."""
+    tell = _DELIVERY.get(str(entry.get("event")))
+    if tell is None:
+        return None
+    kind, words = tell(entry)
+    moment = times.parse(entry.get("timestamp"))
+    text = told(times.to_local(moment.at)[11:] if moment else now(), kind, "")
+    text.append(f"{entry.get('flow') or '':<20} ", style="cyan")
+    text.append(f"{entry.get('profile') or entry.get('profile_id') or '':<20} ", style="bold")
+    return text.append(words, style="dim")
+
+
+def told(at: str, kind: str, words: str) -> Text:
+    """Begin a line: when, what kind of thing, and words."""
+    text = Text()
+    text.append(f"{at}  ", style="dim")
+    text.append(f"{kind:<{_KIND_WIDTH}} ", style=_STYLES.get(kind, ""))
+    return text.append(words)
+
+
+def now() -> str:
+    """Write the time of day on this machine's clock."""
+    return f"{datetime.now():%H:%M:%S.%f}"[:-3]
+
+
+_Words = Callable[[dict[str, Any]], tuple[str, str]]
+
+_DELIVERY: dict[str, _Words] = {
+    "run_started": lambda entry: ("flow", "run started"),
+    "run_ended": lambda entry: ("flow", f"run ended: {entry.get('reason', '')}"),
+    "message_sent": lambda entry: ("mail", f"sent to {entry.get('recipient', '')}".rstrip()),
+    "message_skipped": lambda entry: ("mail", f"skipped: {entry.get('reason', '')}"),
+    "message_failed": lambda entry: ("mail", f"failed: {entry.get('reason', '')}"),
+}

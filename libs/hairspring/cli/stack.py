@@ -1,0 +1,180 @@
+"""Everything on one machine: the bundled servers, a sink for mail, and the three services."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hairspring.cli.service_process import ServiceProcess, Tell, inherited_environment
+from hairspring.embedded.errors import EmbeddedError
+from hairspring.embedded.locks import locked, prepare
+from hairspring.embedded.mail import MailSink, mail_sink
+from hairspring.embedded.ports import LOOPBACK, free_port, is_free, require_free
+from hairspring.embedded.postgres import PostgresServer, postgres
+from hairspring.embedded.valkey import ValkeyServer, valkey
+
+USUAL_PORTS = {"ingest": 7301, "evaluator": 7302, "delivery": 7303}
+_MODULES = {"ingest": "ingest", "evaluator": "rule_evaluator", "delivery": "delivery"}
+_SENDER = "Hairspring <hairspring@localhost>"
+_RESTART_PAUSE = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What to run, and where. A port of 0 is any free one; one that is left out, the usual one."""
+
+    data: Path
+    ports: Mapping[str, int] = field(default_factory=dict)
+    #: Whether commits survive a power cut; a demonstration does without.
+    durable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """What runs: its addresses as host:port, and where it writes."""
+
+    data: Path
+    ingest: str
+    evaluator: str
+    delivery: str
+    logs: Path
+    #: Where mails are written, None where HAIRSPRING_SMTP_URL names a mail server.
+    mails: Path | None
+    #: The ports of the bundled servers, by name.
+    servers: Mapping[str, int]
+    #: The processes, by the name of the service.
+    services: Mapping[str, ServiceProcess]
+
+
+@asynccontextmanager
+async def run_stack(options: Options, tell: Tell) -> AsyncIterator[Stack]:
+    """Run everything until the block ends; what dies within is told and started again.
+
+    Raises `EmbeddedError` where something cannot start: a directory in use, a port that is taken,
+    a service that gives up.
+    """
+    async with AsyncExitStack() as stack:
+        data = stack.enter_context(locked(options.data.absolute()))
+        ports = _choose_ports(options.ports)
+        environment, servers, mails = await _enter_servers(stack, options, data, tell)
+        environment |= _addresses(ports)
+        services = {
+            name: ServiceProcess(
+                module,
+                environment=environment,
+                logs=prepare(data / "logs"),
+                run_directory=prepare(data / "run"),
+            )
+            for name, module in _MODULES.items()
+        }
+        stack.push_async_callback(_stop_all, services)
+        await _start_all(services)
+        for name, service in services.items():
+            _keep(stack, f"keep-{name}", partial(service.keep, tell))
+        yield Stack(
+            data=data,
+            ingest=services["ingest"].address,
+            evaluator=services["evaluator"].address,
+            delivery=services["delivery"].address,
+            logs=data / "logs",
+            mails=mails,
+            servers=servers,
+            services=services,
+        )
+
+
+async def _enter_servers(
+    stack: AsyncExitStack, options: Options, data: Path, tell: Tell
+) -> tuple[dict[str, str], dict[str, int], Path | None]:
+    """Start what no URL names; returns the services' environment, ports, and where mails go."""
+    environment = inherited_environment()
+    environment["HAIRSPRING_LOG_FORMAT"] = "json"
+    environment.setdefault("HAIRSPRING_DRAIN_SECONDS", "3")
+    environment.setdefault("HAIRSPRING_MAIL_FROM", _SENDER)
+    servers: dict[str, int] = {}
+    mails = None
+    if not environment.get("HAIRSPRING_POSTGRES_URL"):
+        database = await stack.enter_async_context(
+            postgres(data / "postgres", fsync=options.durable)
+        )
+        environment["HAIRSPRING_POSTGRES_URL"] = database.url
+        servers["Postgres"] = database.port
+        _keep(stack, "keep-postgres", partial(_keep_server, "Postgres", database, tell))
+    if not environment.get("HAIRSPRING_REDIS_URL"):
+        timers = await stack.enter_async_context(valkey(data / "valkey"))
+        environment["HAIRSPRING_REDIS_URL"] = timers.url
+        servers["Valkey"] = timers.port
+        _keep(stack, "keep-valkey", partial(_keep_server, "Valkey", timers, tell))
+    if not environment.get("HAIRSPRING_SMTP_URL"):
+        mails = prepare(data / "mails")
+        sink: MailSink = await stack.enter_async_context(mail_sink(mails))
+        environment["HAIRSPRING_SMTP_URL"] = sink.url
+        servers["mail sink"] = sink.port
+    return environment, servers, mails
+
+
+async def _start_all(services: Mapping[str, ServiceProcess]) -> None:
+    """Start all services at once: each waits by itself for the one before it."""
+    starts = [asyncio.create_task(s.start(), name=f"start-{n}") for n, s in services.items()]
+    try:
+        await asyncio.gather(*starts)
+    finally:
+        for start in starts:
+            start.cancel()
+        await asyncio.gather(*starts, return_exceptions=True)
+
+
+async def _stop_all(services: Mapping[str, ServiceProcess]) -> None:
+    await asyncio.gather(*(service.stop() for service in services.values()))
+
+
+def _keep(stack: AsyncExitStack, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a watch over something until the stack is left."""
+    task = asyncio.create_task(work(), name=name)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(end)
+
+
+async def _keep_server(name: str, server: PostgresServer | ValkeyServer, tell: Tell) -> None:
+    """Start a bundled server again whenever it ends by itself."""
+    while True:
+        await server.wait()
+        tell(f"{name} ended; it is started again")
+        while True:
+            await asyncio.sleep(_RESTART_PAUSE)
+            try:
+                await server.start()
+            except EmbeddedError as error:
+                tell(f"{name} does not start: {error}")
+                continue
+            break
+
+
+def _choose_ports(asked: Mapping[str, int]) -> dict[str, int]:
+    """Settle the ports before anything starts; raises `PortTaken` for one that was asked for."""
+    chosen: dict[str, int] = {}
+    for name, usual in USUAL_PORTS.items():
+        port = asked.get(name)
+        if port is None:
+            chosen[name] = usual if is_free(usual) else free_port()
+        else:
+            chosen[name] = require_free(port) if port else free_port()
+    return chosen
+
+
+def _addresses(ports: Mapping[str, int]) -> dict[str, str]:
+    """Tell the services where to listen, and where the others are."""
+    return {
+        f"HAIRSPRING_{name.upper()}_{what}": f"{LOOPBACK}:{port}"
+        for name, port in ports.items()
+        for what in ("LISTEN", "ADDRESS")
+    }
