@@ -1,0 +1,1 @@
+"""Takes in what people do: an acknowledged event is committed in Postgres."""

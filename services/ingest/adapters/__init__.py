@@ -1,0 +1,1 @@
+"""What ingest keeps in Postgres beside its log."""

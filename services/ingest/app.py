@@ -1,0 +1,111 @@
+"""Connects everything that ingest needs, and disconnects it in reverse."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import grpc
+from hairspring.contracts.event.v1 import event_log_service_pb2_grpc, event_service_pb2_grpc
+from hairspring.database.migrations import Migrations, migrate
+from hairspring.database.notices import Notices
+from hairspring.database.pool import DatabaseUnavailable, open_pool
+from hairspring.log import port, postgres
+from hairspring.runtime.patience import until_it_works
+from hairspring.runtime.tasks import Supervisor
+from hairspring.services.ingest.adapters.installation import settle_shards
+from hairspring.services.ingest.config import IngestSettings
+from hairspring.services.ingest.event_handlers import EventHandlers
+from hairspring.services.ingest.group_commit import GroupCommit, Limits
+from hairspring.services.ingest.imports import CONCURRENT, Imports
+from hairspring.services.ingest.log_handlers import EventLogHandlers
+from hairspring.services.ingest.recording import Recording
+
+SCHEMA = "ingest"
+MIGRATIONS = Migrations(source="ingest", directory=Path(__file__).parent / "sql")
+
+ERRORS: dict[type[BaseException], grpc.StatusCode] = {
+    port.PositionAhead: grpc.StatusCode.OUT_OF_RANGE,
+    port.PositionLost: grpc.StatusCode.OUT_OF_RANGE,
+    port.BarrierTooFar: grpc.StatusCode.INVALID_ARGUMENT,
+}
+"""What the log may say to a caller, beside the errors that every service knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The handlers of ingest, wired."""
+
+    events: EventHandlers
+    log: EventLogHandlers
+
+    def register(self, server: grpc.aio.Server) -> list[str]:
+        """Add the handlers to a server, and answer the names of their services."""
+        event_service_pb2_grpc.add_EventServiceServicer_to_server(self.events, server)
+        event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server(self.log, server)
+        return ["hairspring.event.v1.EventService", "hairspring.event.v1.EventLogService"]
+
+
+@asynccontextmanager
+async def build(settings: IngestSettings) -> AsyncIterator[App]:
+    """Connect to Postgres, bring its schema up to date, and run the loops until the block is left.
+
+    Raises DatabaseUnavailable after `start_seconds`, and BadSettings when the number of shards is
+    not that of the installation. Writers have connections of their own, so that no reader can keep
+    them waiting.
+    """
+    async with AsyncExitStack() as stack:
+
+        async def connect() -> tuple[asyncpg.Pool, Notices]:
+            async with AsyncExitStack() as attempt:
+                pool = await attempt.enter_async_context(
+                    open_pool(settings.postgres_url, name="hairspring-ingest")
+                )
+                notices = await attempt.enter_async_context(
+                    Notices.open(settings.postgres_url, name="hairspring-ingest")
+                )
+                stack.push_async_exit(attempt.pop_all())
+                return pool, notices
+
+        pool, notices = await until_it_works(
+            connect, seconds=settings.start_seconds, errors=(DatabaseUnavailable,)
+        )
+        await migrate(pool, SCHEMA, postgres.MIGRATIONS, MIGRATIONS)
+        shards = await settle_shards(pool, SCHEMA, settings.shards)
+        writing = await stack.enter_async_context(
+            open_pool(
+                settings.postgres_url,
+                name="hairspring-ingest-writer",
+                max_size=settings.ingest_writers + CONCURRENT,
+            )
+        )
+        written = postgres.PostgresLog(writing, notices, SCHEMA)
+        group = await stack.enter_async_context(GroupCommit(written.append, limits(settings)))
+        imports = Imports(writing, written, SCHEMA, shards=shards)
+        loops = await stack.enter_async_context(Supervisor())
+        loops.start("silent-imports", lambda: _finish_silent(imports, settings.import_silence))
+        recording = Recording(group.submit, imports, shards=shards, new_id=lambda: uuid.uuid4().hex)
+        yield App(
+            events=EventHandlers(recording, imports),
+            log=EventLogHandlers(postgres.PostgresLog(pool, notices, SCHEMA), shards=shards),
+        )
+
+
+def limits(settings: IngestSettings) -> Limits:
+    """Answer how much ingest holds in memory, as its settings say."""
+    return Limits(
+        queue_entries=settings.ingest_queue_events,
+        queue_bytes=settings.ingest_queue_bytes,
+        patience=settings.ingest_patience,
+        writers=settings.ingest_writers,
+    )
+
+
+async def _finish_silent(imports: Imports, silence: float) -> None:
+    """Finish imports that fell silent (for `silence` seconds), looking now and then."""
+    while True:
+        await imports.finish_silent(int(silence * 1000))
+        await asyncio.sleep(min(30.0, silence / 5))

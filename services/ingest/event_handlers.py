@@ -1,0 +1,108 @@
+"""Answers the calls of EventService: translate, record, translate."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hairspring.contracts.event.v1 import event_pb2, event_service_pb2, event_service_pb2_grpc
+from hairspring.runtime.errors import InvalidInput
+from hairspring.services.ingest.imports import Imports
+from hairspring.services.ingest.judging import check_id
+from hairspring.services.ingest.recording import Recording, Result, Status
+from hairspring.services.ingest.workspaces import workspace_of
+from hairspring.wire.times import set_ms
+
+MAX_EVENTS = 2_500
+
+_STATUS = {
+    Status.ACCEPTED: event_service_pb2.EVENT_STATUS_ACCEPTED,
+    Status.REPEATED: event_service_pb2.EVENT_STATUS_REPEATED,
+    Status.REFUSED: event_service_pb2.EVENT_STATUS_REFUSED,
+}
+
+
+class EventHandlers(event_service_pb2_grpc.EventServiceServicer):
+    """The calls by which events come in."""
+
+    def __init__(self, recording: Recording, imports: Imports) -> None:
+        self._recording = recording
+        self._imports = imports
+
+    async def TrackEvent(
+        self, request: event_service_pb2.TrackEventRequest, context: Any
+    ) -> event_service_pb2.TrackEventResponse:
+        """Record one event."""
+        workspace = workspace_of(request.workspace_id)
+        [result] = await self._recording.record(workspace, [request.event])
+        return event_service_pb2.TrackEventResponse(result=to_result(result))
+
+    async def BatchTrackEvents(
+        self, request: event_service_pb2.BatchTrackEventsRequest, context: Any
+    ) -> event_service_pb2.BatchTrackEventsResponse:
+        """Record many events, each accepted or refused on its own."""
+        workspace = workspace_of(request.workspace_id)
+        results = await self._recording.record(workspace, _not_too_many(request.events))
+        return event_service_pb2.BatchTrackEventsResponse(results=map(to_result, results))
+
+    async def IdentifyProfile(
+        self, request: event_service_pb2.IdentifyProfileRequest, context: Any
+    ) -> event_service_pb2.IdentifyProfileResponse:
+        """Record the traits of a profile."""
+        workspace = workspace_of(request.workspace_id)
+        [result] = await self._recording.record(workspace, [_identify(request)])
+        return event_service_pb2.IdentifyProfileResponse(result=to_result(result))
+
+    async def ImportEvents(
+        self, request: event_service_pb2.ImportEventsRequest, context: Any
+    ) -> event_service_pb2.ImportEventsResponse:
+        """Record history under an import."""
+        workspace = workspace_of(request.workspace_id)
+        results = await self._recording.import_events(
+            workspace, request.import_id, _not_too_many(request.events)
+        )
+        return event_service_pb2.ImportEventsResponse(results=map(to_result, results))
+
+    async def FinishImport(
+        self, request: event_service_pb2.FinishImportRequest, context: Any
+    ) -> event_service_pb2.FinishImportResponse:
+        """Finish an import."""
+        workspace = workspace_of(request.workspace_id)
+        check_id("import_id", request.import_id)
+        position = await self._imports.finish(
+            workspace, request.import_id, with_flows=request.with_flows
+        )
+        return event_service_pb2.FinishImportResponse(position=position)
+
+
+def to_result(result: Result) -> event_service_pb2.EventResult:
+    """Translate what became of one event."""
+    answer = event_service_pb2.EventResult(
+        status=_STATUS[result.status],
+        message_id=result.message_id,
+        position=result.position,
+        problem=result.problem,
+    )
+    if result.status is Status.ACCEPTED:
+        set_ms(answer.accept_time, result.accepted_at)
+    return answer
+
+
+def _identify(request: event_service_pb2.IdentifyProfileRequest) -> event_pb2.Event:
+    event = event_pb2.Event(
+        message_id=request.message_id,
+        profile_id=request.profile_id,
+        type=event_pb2.EVENT_TYPE_IDENTIFY,
+        properties_json=request.traits_json,
+    )
+    if request.HasField("traits"):
+        event.properties.CopyFrom(request.traits)
+    if request.HasField("occur_time"):
+        event.occur_time.CopyFrom(request.occur_time)
+    return event
+
+
+def _not_too_many(events: Sequence[event_pb2.Event]) -> Sequence[event_pb2.Event]:
+    if len(events) > MAX_EVENTS:
+        raise InvalidInput(
+            f"{len(events)} events in one call; at most {MAX_EVENTS} are taken", field="events"
+        )
+    return events

@@ -1,0 +1,179 @@
+"""Answers the calls of EventLogService over the log."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from hairspring.contracts.event.v1 import event_log_service_pb2 as contract
+from hairspring.contracts.event.v1 import event_log_service_pb2_grpc, event_pb2
+from hairspring.log.port import Batch, Log, Record
+from hairspring.log.shards import shard_of
+from hairspring.runtime.errors import Exhausted, InvalidInput
+from hairspring.services.ingest.history import History
+from hairspring.services.ingest.judging import check_id
+from hairspring.services.ingest.workspaces import workspace_of
+from hairspring.wire.events import read_record
+from hairspring.wire.times import from_ms, to_ms
+
+MAX_BATCH = 5_000
+DEFAULT_BATCH = 500
+MAX_PROFILES = 500
+MAX_PAGE = 50_000
+DEFAULT_PAGE = 10_000
+MAX_POSITIONS = 1_000
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""The most that one message of an answer holds, about; the limit of the transport is twice that."""
+
+
+class EventLogHandlers(event_log_service_pb2_grpc.EventLogServiceServicer):
+    """The calls by which other services read the log."""
+
+    def __init__(self, log: Log, *, shards: int) -> None:
+        self._log = log
+        self._shards = shards
+        self._history = History(log, max_bytes=MAX_ANSWER_BYTES)
+
+    async def TailEvents(
+        self, request: contract.TailEventsRequest, context: Any
+    ) -> AsyncIterator[contract.TailEventsResponse]:
+        """Follow the log."""
+        size = _within(request.max_batch_size, DEFAULT_BATCH, MAX_BATCH, "max_batch_size")
+        after = _position(request.after_position, "after_position")
+        batches = self._log.tail(
+            self._positions(request), after, max_batch=size, stop_at_head=request.stop_at_head
+        )
+        async for batch in batches:
+            for part in parts(batch):
+                yield part
+
+    async def ListEvents(
+        self, request: contract.ListEventsRequest, context: Any
+    ) -> contract.ListEventsResponse:
+        """List the history of profiles, page by page."""
+        workspace = workspace_of(request.workspace_id)
+        profiles = list(dict.fromkeys(request.profile_ids))
+        if len(profiles) > MAX_PROFILES:
+            raise InvalidInput(
+                f"{len(profiles)} profiles; at most {MAX_PROFILES} in one call", field="profile_ids"
+            )
+        for profile in profiles:
+            check_id("profile_ids", profile)
+        after = _position(request.after_position, "after_position")
+        page = await self._history.page(
+            workspace,
+            profiles,
+            [shard_of(workspace, profile, self._shards) for profile in profiles],
+            after=max(after, read_token(request.page_token)),
+            through=_position(request.through_position, "through_position") or None,
+            names=frozenset(request.names),
+            limit=_within(request.page_size, DEFAULT_PAGE, MAX_PAGE, "page_size"),
+        )
+        token = write_token(page.more_after) if page.more_after else ""
+        return contract.ListEventsResponse(records=page.records, next_page_token=token)
+
+    async def GetEvents(
+        self, request: contract.GetEventsRequest, context: Any
+    ) -> contract.GetEventsResponse:
+        """Read single records."""
+        workspace = workspace_of(request.workspace_id)
+        positions = sorted(set(request.positions))
+        if len(positions) > MAX_POSITIONS:
+            raise InvalidInput(
+                f"{len(positions)} positions; at most {MAX_POSITIONS} in one call",
+                field="positions",
+            )
+        answer = contract.GetEventsResponse()
+        size = 0
+        for begin in range(0, len(positions), 100):
+            for record in await self._log.get(positions[begin : begin + 100]):
+                if record.workspace == workspace:
+                    answer.records.append(to_event_record(record))
+                    size += size_of(record)
+            if size > MAX_ANSWER_BYTES:
+                raise Exhausted("these events are too large for one answer; ask for fewer")
+        return answer
+
+    async def ReachBarrier(
+        self, request: contract.ReachBarrierRequest, context: Any
+    ) -> contract.ReachBarrierResponse:
+        """Draw a line through the log."""
+        asked = to_ms(request.through_time) if request.HasField("through_time") else 0
+        barrier = await self._log.barrier(asked)
+        return contract.ReachBarrierResponse(
+            position=barrier.position, through_time=from_ms(barrier.through)
+        )
+
+    def _positions(self, request: contract.TailEventsRequest) -> dict[int, int] | None:
+        """Answer the shards to follow and from where, or None for all of them."""
+        positions: dict[int, int] = {}
+        for asked in request.shards:
+            if not 0 <= asked.shard < self._shards:
+                raise InvalidInput(
+                    f"there is no shard {asked.shard}; they go from 0 to {self._shards - 1}",
+                    field="shards",
+                )
+            if asked.shard in positions:
+                raise InvalidInput(f"shard {asked.shard} is asked for twice", field="shards")
+            positions[asked.shard] = _position(asked.position, "shards.position")
+        return positions or None
+
+
+def to_event_record(record: Record) -> event_pb2.EventRecord:
+    """Translate a record of the log, with the time of its event bounded."""
+    return read_record(
+        record.payload,
+        position=record.position,
+        shard=record.shard,
+        workspace=record.workspace,
+        profile=record.profile,
+        accepted_at=record.accepted_at,
+    )
+
+
+def size_of(record: Record) -> int:
+    """Answer about how many bytes a record takes in an answer."""
+    return len(record.payload) + len(record.profile) + 60
+
+
+def parts(batch: Batch) -> Iterator[contract.TailEventsResponse]:
+    """Translate a batch to one answer, or to several where it would be too large for one."""
+    answer = contract.TailEventsResponse()
+    size = 0
+    for record in batch.records:
+        if size and size + size_of(record) > MAX_ANSWER_BYTES:
+            # Positions rise, so all asked shards are told up to the record before this one.
+            answer.through_position = answer.records[-1].position
+            yield answer
+            answer, size = contract.TailEventsResponse(), 0
+        answer.records.append(to_event_record(record))
+        size += size_of(record)
+    answer.through_position = batch.through
+    yield answer
+
+
+def write_token(position: int) -> str:
+    """Write the token of the page after a position."""
+    return f"after-{position}"
+
+
+def read_token(token: str) -> int:
+    """Answer the position a page begins after, 0 for none. Raises InvalidInput."""
+    if not token:
+        return 0
+    prefix, _, number = token.partition("-")
+    if prefix != "after" or not number.isdigit() or len(number) > 18:
+        raise InvalidInput("the page token is none that was given out", field="page_token")
+    return int(number)
+
+
+def _position(said: int, field: str) -> int:
+    if said < 0:
+        raise InvalidInput(f"{field} is {said}; positions are 0 or more", field=field)
+    return said
+
+
+def _within(said: int, default: int, most: int, field: str) -> int:
+    if said == 0:
+        return default
+    if not 1 <= said <= most:
+        raise InvalidInput(f"{field} is {said}; it can be 1 to {most}", field=field)
+    return said
