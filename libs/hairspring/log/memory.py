@@ -1,0 +1,151 @@
+"""The log in memory: for tests and simulations, with a clock that is handed in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from hairspring.log.port import (
+    FURTHEST_BARRIER_MS,
+    HISTORY_LIMIT,
+    TAIL_BATCH,
+    Appended,
+    Barrier,
+    BarrierTooFar,
+    Batch,
+    Entry,
+    Log,
+    LogError,
+    PositionAhead,
+    Record,
+)
+
+_LONGEST_LOOK_MS = 10
+
+
+class MemoryLog(Log):
+    """A log that lives as long as its process; `clock` answers ms since the epoch.
+
+    It remembers repeats forever, and it has no transactions: `append_in` raises LogError.
+    """
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._records: list[Record] = []  # position p stands at index p - 1
+        self._keys: set[bytes] = set()
+        self._accepted_at = 0
+        self._tails: set[asyncio.Event] = set()
+
+    async def append(self, entries: Sequence[Entry]) -> list[Appended]:
+        """Append at once."""
+        accepted_at = max(self._clock(), self._accepted_at)
+        results = [self._append(entry, accepted_at) for entry in entries]
+        if any(not result.repeated for result in results):
+            self._accepted_at = accepted_at
+            for event in self._tails:
+                event.set()
+        return results
+
+    async def append_in(self, connection: Any, entries: Sequence[Entry]) -> list[Appended]:
+        """Refuse: there are no transactions here."""
+        raise LogError("a log in memory cannot append inside a transaction of a database")
+
+    async def read(
+        self,
+        after: int,
+        limit: int,
+        through: int | None = None,
+        shards: Collection[int] | None = None,
+    ) -> list[Record]:
+        """Read a stretch of the log."""
+        asked = None if shards is None else set(shards)
+        found = (r for r in self._records[after:through] if asked is None or r.shard in asked)
+        return [record for record, _ in zip(found, range(limit), strict=False)]
+
+    async def history(
+        self,
+        workspace: str,
+        profiles: Sequence[str],
+        shards: Sequence[int],
+        after: int = 0,
+        through: int | None = None,
+        limit: int = HISTORY_LIMIT,
+    ) -> list[Record]:
+        """Look through the whole log for the profiles."""
+        asked = {(shard, workspace, p) for shard, p in zip(shards, profiles, strict=True)}
+        found = [
+            record
+            for record in self._records[after:through]
+            if (record.shard, record.workspace, record.profile) in asked
+        ]
+        return found[:limit]
+
+    async def get(self, positions: Collection[int]) -> list[Record]:
+        """Read single records."""
+        return [self._records[p - 1] for p in sorted(set(positions)) if 0 < p <= len(self._records)]
+
+    async def head(self) -> int:
+        """Answer how many records there are."""
+        return len(self._records)
+
+    async def barrier(self, through: int) -> Barrier:
+        """Look at the clock, at least every ten milliseconds, until it is beyond `through`."""
+        while (now := self._clock()) <= through:
+            if through - now > FURTHEST_BARRIER_MS:
+                raise BarrierTooFar(through, now)
+            await asyncio.sleep(min(through + 1 - now, _LONGEST_LOOK_MS) / 1000)
+        self._accepted_at = max(self._accepted_at, now)
+        return Barrier(position=len(self._records), through=self._accepted_at - 1)
+
+    async def tail(
+        self,
+        positions: Mapping[int, int] | None,
+        after: int = 0,
+        max_batch: int = TAIL_BATCH,
+        stop_at_head: bool = False,
+    ) -> AsyncIterator[Batch]:
+        """Follow the log, woken by every append."""
+        asked = [after] if positions is None else list(positions.values())
+        last = len(self._records)
+        for position in asked:
+            if position > last:
+                raise PositionAhead(position, last)
+        place = min(asked, default=0)
+        appended = asyncio.Event()
+        self._tails.add(appended)
+        try:
+            while not (stop_at_head and place >= last):
+                appended.clear()
+                window = self._records[place : place + max_batch]
+                place += len(window)
+                if window:
+                    yield Batch(records=_not_had(window, positions), through=place)
+                else:
+                    await appended.wait()
+        finally:
+            self._tails.discard(appended)
+
+    def _append(self, entry: Entry, accepted_at: int) -> Appended:
+        """Append one entry, unless its key is known."""
+        if entry.repeat_key is not None:
+            if entry.repeat_key in self._keys:
+                return Appended(position=0, accepted_at=accepted_at, repeated=True)
+            self._keys.add(entry.repeat_key)
+        record = Record(
+            position=len(self._records) + 1,
+            shard=entry.shard,
+            workspace=entry.workspace,
+            profile=entry.profile,
+            accepted_at=accepted_at,
+            payload=entry.payload,
+        )
+        self._records.append(record)
+        return Appended(position=record.position, accepted_at=accepted_at, repeated=False)
+
+
+def _not_had(records: Sequence[Record], positions: Mapping[int, int] | None) -> list[Record]:
+    """Leave out other shards, and what the reader of a shard has had already."""
+    if positions is None:
+        return list(records)
+    return [r for r in records if r.shard in positions and r.position > positions[r.shard]]

@@ -1,0 +1,19 @@
+"""The log in Postgres keeps the contract."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from hairspring.log.postgres import PostgresLog
+
+from tests.contract.log.log_contract import LogContract
+from tests.contract.log.opened import open_log
+
+
+class TestPostgres(LogContract):
+    @pytest.fixture
+    async def log(self, database_url: str) -> AsyncIterator[PostgresLog]:
+        """An empty log in a database of its own."""
+        async with open_log(database_url) as opened:
+            yield opened.log
