@@ -1,0 +1,66 @@
+"""What can be wrong with an expression, in words for the person who wrote it."""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flaw:
+    """One thing that is wrong; line and column count characters of the expression, from 1."""
+
+    message: str
+    line: int
+    column: int
+
+
+class BadExpression(ValueError):
+    """An expression that does not compile; has one flaw at least, in the order of the text."""
+
+    def __init__(self, *flaws: Flaw) -> None:
+        first = flaws[0]
+        self.flaws = flaws
+        self.message, self.line, self.column = first.message, first.line, first.column
+        super().__init__(f"line {first.line}, column {first.column}: {first.message}")
+
+
+_ERROR = re.compile(r"^(?:[A-Z_]+: )?ERROR: <input>:(-?\d+):(-?\d+): (.*)$", re.MULTILINE)
+_STATUS = re.compile(r"^[A-Z_]+: |\s*\[[A-Z_]+\]\s*$")
+_CONTAINER = re.compile(r" \(in container '[^']*'\)")
+_OVERLOAD = re.compile(r"^found no matching overload for '([^']+)' applied to '\(?(.*?)\)?'$")
+_UNDECLARED = re.compile(r"^undeclared reference to '([^']*)'")
+_EXPECTING = re.compile(r" expecting .*$", re.DOTALL)
+_TYPES = (("google.protobuf.Timestamp", "timestamp"), ("google.protobuf.Duration", "duration"))
+
+#: What an expression may speak of, as told to people.
+KNOWN = "properties, context, event.name, event.time and event.message_id"
+
+
+def flaws_in(report: str) -> tuple[Flaw, ...]:
+    """Reads the compiler's report; at least one flaw, whatever the report looks like."""
+    found = [
+        Flaw(message=_in_words(text), line=max(int(line), 1), column=max(int(column), 1))
+        for line, column, text in _ERROR.findall(report)
+    ]
+    if found:
+        return tuple(found)
+    return (Flaw(message=_in_words(report), line=1, column=1),)
+
+
+def _in_words(text: str) -> str:
+    text = _CONTAINER.sub("", _STATUS.sub("", text)).strip()
+    for theirs, ours in _TYPES:
+        text = text.replace(theirs, ours)
+    if match := _OVERLOAD.match(text):
+        return f"{_operation(match[1])} does not take ({match[2]})"
+    if match := _UNDECLARED.match(text):
+        return f"{match[1]!r} is not known here; there are {KNOWN}"
+    if text.startswith("Expression recursion limit exceeded"):
+        return "the expression is nested too deeply"
+    if text.startswith("Syntax error: mismatched input '<EOF>'"):
+        return "the expression ends too early"
+    return _EXPECTING.sub("", text)
+
+
+def _operation(name: str) -> str:
+    """`_==_` reads `==`, and a function stays as it is."""
+    return f"`{name.strip('_@')}`" if name.strip("_@") else f"`{name}`"
