@@ -40,9 +40,9 @@ def by_time(file: EventFile, problem: Problem) -> Iterator[Numbered]:
         for number, event, line in _first_ones(file, problem):
             sort.add((event.profile, event.time, number), line)
         for (_, _, number), line in sort:
-            event = segment_spec.read(line)
-            assert isinstance(event, Event)  # it was one when it was read before
-            yield number, event
+            again = segment_spec.read(line)
+            assert isinstance(again, Event)  # it was one when it was read before
+            yield number, again
 
 
 def by_position(file: EventFile, problem: Problem) -> Iterator[Event | ImportFinished]:
@@ -57,9 +57,9 @@ def by_position(file: EventFile, problem: Problem) -> Iterator[Event | ImportFin
             else:
                 sort.add((entry.position,), line)
         for _, line in sort:
-            entry = segment_spec.read(line)
-            assert not isinstance(entry, Unreadable)  # it was read before
-            yield entry
+            again = segment_spec.read(line)
+            assert not isinstance(again, Unreadable)  # it was read before
+            yield again
 
 
 def _first_ones(file: EventFile, problem: Problem) -> Iterator[tuple[int, Event, bytes]]:

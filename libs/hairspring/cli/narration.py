@@ -12,6 +12,7 @@ from rich.text import Text
 from hairspring.cli import records, times
 from hairspring.cli.output import console
 from hairspring.contracts.transition.v1 import transition_pb2 as pb
+from hairspring.embedded.mail import SunkMail
 
 _STYLES = {"entered": "green", "left": "yellow", "mail": "magenta", "flow": "cyan", "note": "red"}
 _KIND_WIDTH = 8
@@ -38,6 +39,12 @@ class Narrator:
         text = delivery(entry)
         if text is not None:
             self._print(text)
+
+    def mail(self, mail: SunkMail) -> None:
+        """Tell a mail that came into the sink."""
+        text = told(now(), "mail", "")
+        text.append(f"{', '.join(mail.recipients):<41} ", style="bold")
+        self._print(text.append(str(mail.message["Subject"] or ""), style="dim"))
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True)
@@ -88,8 +95,11 @@ _Words = Callable[[dict[str, Any]], tuple[str, str]]
 
 _DELIVERY: dict[str, _Words] = {
     "run_started": lambda entry: ("flow", "run started"),
+    "run_not_started": lambda entry: ("flow", f"run not started: {entry.get('reason', '')}"),
     "run_ended": lambda entry: ("flow", f"run ended: {entry.get('reason', '')}"),
-    "message_sent": lambda entry: ("mail", f"sent to {entry.get('recipient', '')}".rstrip()),
-    "message_skipped": lambda entry: ("mail", f"skipped: {entry.get('reason', '')}"),
+    "message_sent": lambda entry: ("mail", "sent"),
+    "message_retried": lambda entry: ("mail", f"is tried again: {entry.get('reason', '')}"),
+    "message_skipped": lambda entry: ("mail", f"not sent: {entry.get('reason', '')}"),
     "message_failed": lambda entry: ("mail", f"failed: {entry.get('reason', '')}"),
+    "message_unknown": lambda entry: ("mail", f"may have gone out: {entry.get('reason', '')}"),
 }

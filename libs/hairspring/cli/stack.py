@@ -32,6 +32,8 @@ class Options:
     ports: Mapping[str, int] = field(default_factory=dict)
     #: Whether commits survive a power cut; a demonstration does without.
     durable: bool = True
+    #: Never uses a mail server that a setting names: mails are only written to files.
+    sink_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class Stack:
     logs: Path
     #: Where mails are written, None where HAIRSPRING_SMTP_URL names a mail server.
     mails: Path | None
+    sink: MailSink | None
     #: The ports of the bundled servers, by name.
     servers: Mapping[str, int]
     #: The processes, by the name of the service.
@@ -61,7 +64,7 @@ async def run_stack(options: Options, tell: Tell) -> AsyncIterator[Stack]:
     async with AsyncExitStack() as stack:
         data = stack.enter_context(locked(options.data.absolute()))
         ports = _choose_ports(options.ports)
-        environment, servers, mails = await _enter_servers(stack, options, data, tell)
+        environment, servers, sink = await _enter_servers(stack, options, data, tell)
         environment |= _addresses(ports)
         services = {
             name: ServiceProcess(
@@ -82,7 +85,8 @@ async def run_stack(options: Options, tell: Tell) -> AsyncIterator[Stack]:
             evaluator=services["evaluator"].address,
             delivery=services["delivery"].address,
             logs=data / "logs",
-            mails=mails,
+            mails=data / "mails" if sink else None,
+            sink=sink,
             servers=servers,
             services=services,
         )
@@ -90,14 +94,14 @@ async def run_stack(options: Options, tell: Tell) -> AsyncIterator[Stack]:
 
 async def _enter_servers(
     stack: AsyncExitStack, options: Options, data: Path, tell: Tell
-) -> tuple[dict[str, str], dict[str, int], Path | None]:
-    """Start what no URL names; returns the services' environment, ports, and where mails go."""
+) -> tuple[dict[str, str], dict[str, int], MailSink | None]:
+    """Start what no URL names; returns the services' environment, the ports, and the sink."""
     environment = inherited_environment()
     environment["HAIRSPRING_LOG_FORMAT"] = "json"
     environment.setdefault("HAIRSPRING_DRAIN_SECONDS", "3")
     environment.setdefault("HAIRSPRING_MAIL_FROM", _SENDER)
     servers: dict[str, int] = {}
-    mails = None
+    sink = None
     if not environment.get("HAIRSPRING_POSTGRES_URL"):
         database = await stack.enter_async_context(
             postgres(data / "postgres", fsync=options.durable)
@@ -110,12 +114,11 @@ async def _enter_servers(
         environment["HAIRSPRING_REDIS_URL"] = timers.url
         servers["Valkey"] = timers.port
         _keep(stack, "keep-valkey", partial(_keep_server, "Valkey", timers, tell))
-    if not environment.get("HAIRSPRING_SMTP_URL"):
-        mails = prepare(data / "mails")
-        sink: MailSink = await stack.enter_async_context(mail_sink(mails))
+    if options.sink_only or not environment.get("HAIRSPRING_SMTP_URL"):
+        sink = await stack.enter_async_context(mail_sink(prepare(data / "mails")))
         environment["HAIRSPRING_SMTP_URL"] = sink.url
         servers["mail sink"] = sink.port
-    return environment, servers, mails
+    return environment, servers, sink
 
 
 async def _start_all(services: Mapping[str, ServiceProcess]) -> None:

@@ -1,0 +1,1 @@
+"""The demonstration: a small shop, played in real time."""
