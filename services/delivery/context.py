@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from hairspring.services.delivery import cart
 from hairspring.services.delivery.cart import Line, ShopEvent
 from hairspring.services.delivery.runs import Run
+from hairspring.wire.times import iso
 
 
 def context_of(
@@ -34,13 +34,6 @@ def context_of(
         "cart_total": _number(cart.total(lines)),
         "currency": currencies.pop() if len(currencies) == 1 else None,
     }
-
-
-def iso(at: int) -> str:
-    """Write a time in ms as ISO 8601 in UTC, with milliseconds."""
-    seconds, milliseconds = divmod(at, 1000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
 
 
 def _told(event: ShopEvent) -> dict[str, Any]:

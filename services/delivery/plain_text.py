@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-_BLOCKS = frozenset(
-    "address article aside blockquote body center div dl dt dd fieldset figure footer form h1 h2 "
-    "h3 h4 h5 h6 header html main nav ol p pre section table tbody thead tfoot tr ul".split()
+_BLOCKS = re.compile(
+    r"address|article|aside|blockquote|body|center|d[dlt]|div|fieldset|figure|footer|form|h[1-6]|"
+    r"header|html|main|nav|ol|p|pre|section|table|tbody|thead|tfoot|tr|ul"
 )
-_APART = frozenset("h1 h2 h3 h4 h5 h6 p ul ol table blockquote".split())
-_HIDDEN = frozenset("head script style title template".split())
+_APART = re.compile(r"h[1-6]|p|ul|ol|table|blockquote")
+_HIDDEN = frozenset({"head", "script", "style", "title", "template"})
 _SPACES = re.compile(r"[ \t\r\n\f\v]+")
 
 
@@ -49,8 +49,8 @@ class _Reader(HTMLParser):
             self._write(dict(attrs).get("alt") or "")
         elif tag == "a":
             self._links.append(dict(attrs).get("href") or "")
-        elif tag in _BLOCKS:
-            self._break(apart=tag in _APART)
+        elif _BLOCKS.fullmatch(tag):
+            self._break(apart=bool(_APART.fullmatch(tag)))
 
     def handle_endtag(self, tag: str) -> None:
         """End a line, or write where a link leads."""
@@ -60,8 +60,8 @@ class _Reader(HTMLParser):
             href = self._links.pop()
             if href.startswith(("http:", "https:")) and not self._lines[-1].endswith(href):
                 self._write(f" ({href})")
-        elif tag in _BLOCKS or tag == "li":
-            self._break(apart=tag in _APART)
+        elif _BLOCKS.fullmatch(tag) or tag == "li":
+            self._break(apart=bool(_APART.fullmatch(tag)))
 
     def handle_data(self, data: str) -> None:
         """Write text, its spaces as one."""

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from liquid import BoundTemplate, Environment
-from liquid.exceptions import LiquidError
-
 from hairspring.services.delivery.plain_text import plain_text
 from hairspring.wire.flows import Template
+from liquid import BoundTemplate, Environment
+from liquid.exceptions import LiquidError
 
 LONGEST_SUBJECT = 250
 MOST_OUTPUT_BYTES = 512 * 1024

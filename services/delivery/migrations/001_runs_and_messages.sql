@@ -33,7 +33,7 @@ CREATE UNIQUE INDEX runs_active
 CREATE INDEX runs_started
     ON {schema}.runs (shard, workspace, profile, flow, started_at) WHERE status <> 3;
 CREATE INDEX runs_wake
-    ON {schema}.runs (shard, wake_at) WHERE wake_at IS NOT NULL;
+    ON {schema}.runs (shard, wake_at, run_id) WHERE wake_at IS NOT NULL;
 CREATE INDEX runs_latest
     ON {schema}.runs (workspace, started_at DESC, run_id DESC);
 

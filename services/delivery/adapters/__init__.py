@@ -1,0 +1,1 @@
+"""What delivery talks to: its tables, the evaluator, ingest, and the mail server."""

@@ -1,0 +1,187 @@
+"""The tables of delivery: its runs and messages, written by the owner of their shard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import asyncpg
+from hairspring.services.delivery.adapters.rows import (
+    MESSAGE_COLUMNS,
+    RUN_COLUMNS,
+    arrays,
+    message_of,
+    run_of,
+    unnested,
+)
+from hairspring.services.delivery.following import Key
+from hairspring.services.delivery.messages import Message, MessageStatus
+from hairspring.services.delivery.runs import Run, RunStatus
+from hairspring.services.delivery.waits import Wake
+
+Connection: TypeAlias = Any
+"""A connection of asyncpg, from a pool or not."""
+
+Place: TypeAlias = tuple[int, str, str]
+"""Where a profile's rows are: shard, workspace, profile."""
+
+_ACTIVE = int(RunStatus.ACTIVE)
+_PROFILES = "unnest($1::int[], $2::text[], $3::text[]) AS p (shard, workspace, profile)"
+_PROFILE_KEY = "(r.shard, r.workspace, r.profile) = (p.shard, p.workspace, p.profile)"
+_RUNS = (
+    "unnest($1::int[], $2::text[], $3::text[], $4::text[]) AS w (shard, workspace, profile, run_id)"
+)
+_RUN_KEY = (
+    "(r.shard, r.workspace, r.profile, r.run_id) = (w.shard, w.workspace, w.profile, w.run_id)"
+)
+
+
+class DeliveryStore:
+    """Reads and writes runs and messages.
+
+    What writes takes the connection of a transaction that was begun by the fence of ownership.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, schema: str) -> None:
+        self._pool = pool
+        self._schema = schema
+        self._upsert_runs = _upsert(
+            f"{schema}.runs", RUN_COLUMNS, ("shard", "workspace", "profile", "run_id")
+        )
+        self._upsert_messages = _upsert(
+            f"{schema}.messages",
+            MESSAGE_COLUMNS,
+            ("shard", "workspace", "profile", "run_id", "step"),
+        )
+
+    async def active_of(self, places: Sequence[Place]) -> list[Run]:
+        """Read the runs of these profiles that go on."""
+        # -- active_of: by the index on active runs.
+        rows = await self._pool.fetch(
+            f"SELECT r.* FROM {_PROFILES} JOIN {self._schema}.runs r ON {_PROFILE_KEY} "
+            f"WHERE r.status = {_ACTIVE}",
+            *_columns(places, 3),
+        )
+        return [run_of(row) for row in rows]
+
+    async def last_starts(self, places: Sequence[Place]) -> dict[tuple[Key, str], int]:
+        """Read when each flow was last started by these profiles, ms UTC."""
+        # -- last_starts: what a cooldown is measured from.
+        rows = await self._pool.fetch(
+            "SELECT r.workspace, r.profile, r.flow, max(r.started_at) AS started_at "
+            f"FROM {_PROFILES} JOIN {self._schema}.runs r ON {_PROFILE_KEY} "
+            f"WHERE r.status <> {int(RunStatus.NOT_STARTED)} "
+            "GROUP BY r.workspace, r.profile, r.flow",
+            *_columns(places, 3),
+        )
+        return {
+            ((row["workspace"], row["profile"]), row["flow"]): row["started_at"] for row in rows
+        }
+
+    async def runs_of(self, wakes: Sequence[Wake]) -> list[Run]:
+        """Read the runs that these wake-ups are for, whatever their status."""
+        # -- runs_of: by primary key.
+        rows = await self._pool.fetch(
+            f"SELECT r.* FROM {_RUNS} JOIN {self._schema}.runs r ON {_RUN_KEY}",
+            *_keys(wakes),
+        )
+        return [run_of(row) for row in rows]
+
+    async def messages_of(self, wakes: Sequence[Wake]) -> list[Message]:
+        """Read every message of these runs."""
+        # -- messages_of: by the leading columns of the primary key.
+        rows = await self._pool.fetch(
+            f"SELECT r.* FROM {_RUNS} JOIN {self._schema}.messages r ON {_RUN_KEY}",
+            *_keys(wakes),
+        )
+        return [message_of(row) for row in rows]
+
+    async def sending_in(self, shards: Sequence[int]) -> list[Message]:
+        """Read the messages of these shards that somebody was handing over."""
+        # -- sending_in: by its own small index.
+        rows = await self._pool.fetch(
+            f"SELECT * FROM {self._schema}.messages "
+            f"WHERE shard = ANY($1::int[]) AND status = {int(MessageStatus.SENDING)}",
+            list(shards),
+        )
+        return [message_of(row) for row in rows]
+
+    async def waking(
+        self, shard: int, limit: int, after: tuple[int, str] = (-1, "")
+    ) -> list[tuple[Wake, int]]:
+        """List the runs of a shard that are to be looked at, the earliest first.
+
+        Page on with the `wake_at` and the run id of the last one as `after`.
+        """
+        # -- waking: what the delay queue is rebuilt from.
+        rows = await self._pool.fetch(
+            f"SELECT shard, workspace, profile, run_id, wake_at FROM {self._schema}.runs "
+            "WHERE shard = $1 AND (wake_at, run_id) > ($2, $3) ORDER BY wake_at, run_id LIMIT $4",
+            shard,
+            *after,
+            limit,
+        )
+        return [(_wake(row), row["wake_at"]) for row in rows]
+
+    async def overdue(self, shards: Sequence[int], before: int, limit: int) -> list[Wake]:
+        """List the runs of these shards that should have been looked at by `before` (ms, UTC)."""
+        # -- overdue: the earliest first.
+        rows = await self._pool.fetch(
+            f"SELECT shard, workspace, profile, run_id FROM {self._schema}.runs "
+            "WHERE shard = ANY($1::int[]) AND wake_at <= $2 ORDER BY wake_at LIMIT $3",
+            list(shards),
+            before,
+            limit,
+        )
+        return [_wake(row) for row in rows]
+
+    async def save_runs(self, connection: Connection, runs: Sequence[Run]) -> None:
+        """Write runs as they are now."""
+        if runs:
+            await connection.execute(self._upsert_runs, *arrays(runs, RUN_COLUMNS))
+
+    async def save_messages(self, connection: Connection, messages: Sequence[Message]) -> None:
+        """Write messages as they are now."""
+        if messages:
+            await connection.execute(self._upsert_messages, *arrays(messages, MESSAGE_COLUMNS))
+
+    async def skip_pending(self, connection: Connection, runs: Sequence[Run]) -> list[Message]:
+        """Skip what waits to be sent in these runs, which have ended; answers what was skipped."""
+        ended = [run for run in runs if run.status is RunStatus.ENDED]
+        if not ended:
+            return []
+        # -- skip_pending: a message that is being handed over stays as it is.
+        rows = await connection.fetch(
+            f"UPDATE {self._schema}.messages r SET status = {int(MessageStatus.SKIPPED)}, "
+            f"reason = w.reason FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], "
+            "$5::text[]) AS w (shard, workspace, profile, run_id, reason) "
+            f"WHERE {_RUN_KEY} AND r.status = {int(MessageStatus.PENDING)} RETURNING r.*",
+            *_keys(ended),
+            [run.reason for run in ended],
+        )
+        return [message_of(row) for row in rows]
+
+
+def _upsert(table: str, columns: dict[str, str], key: Sequence[str]) -> str:
+    """Write the statement that inserts rows, or brings those that exist up to date."""
+    names = ", ".join(columns)
+    changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+    return (
+        f"INSERT INTO {table} ({names}) SELECT * FROM {unnested(columns)} "
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
+    )
+
+
+def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Turn rows into one list for each column."""
+    given = list(rows)
+    return [[row[index] for row in given] for index in range(width)]
+
+
+def _keys(of: Sequence[Wake] | Sequence[Run]) -> list[list[Any]]:
+    """Answer the primary keys of runs, one list for each column."""
+    return [[getattr(one, name) for one in of] for name in Wake.__slots__]
+
+
+def _wake(row: Any) -> Wake:
+    return Wake(**{name: row[name] for name in Wake.__slots__})

@@ -1,0 +1,92 @@
+"""Pure: whether a message that is due is sent, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from hairspring.services.delivery.cart import Line, ShopEvent
+from hairspring.services.delivery.context import context_of
+from hairspring.services.delivery.mail import (
+    BadAddress,
+    Envelope,
+    Sender,
+    address_of,
+    envelope_of,
+)
+from hairspring.services.delivery.messages import CART_EMPTY, NO_EMAIL, Message, go_on
+from hairspring.services.delivery.questions import Answer
+from hairspring.services.delivery.rendering import CannotRender, Prepared
+from hairspring.services.delivery.runs import SEGMENT_LEFT, Run
+from hairspring.services.delivery.taking_up import Due
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What ingest knows of a run: the events that set it off, and what is left in the cart."""
+
+    trigger: Sequence[ShopEvent] = ()
+    lines: Sequence[Line] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A message that can be handed over."""
+
+    due: Due
+    message: Message
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """A message that is not sent, and how its run stands then."""
+
+    due: Due
+    message: Message
+    run: Run
+
+
+Composed: TypeAlias = Ready | NotSent
+
+
+def still_there(due: Due, answer: Answer) -> bool:
+    """Tell whether the profile is in the segment by the very entry that set off the run."""
+    return answer.member and answer.entered_at == due.run.entered_at
+
+
+def has_left(due: Due, now: int) -> NotSent:
+    """End a run whose segment was left before its message went out."""
+    return NotSent(
+        due=due,
+        message=due.message.skipped(SEGMENT_LEFT),
+        run=due.run.ended(SEGMENT_LEFT, now),
+    )
+
+
+def passed(due: Due, message: Message, now: int) -> NotSent:
+    """Settle a message without sending it; its run goes on."""
+    return NotSent(due=due, message=message, run=go_on(due.run, message, due.flow, now))
+
+
+def compose(
+    due: Due, answer: Answer, prepared: Prepared, facts: Facts, sender: Sender, now: int
+) -> Composed:
+    """Write the mail of a message, or say why there is none."""
+    told = answer.traits.get("email")
+    if not told:
+        return passed(due, due.message.skipped(NO_EMAIL), now)
+    try:
+        recipient = address_of(told)
+    except BadAddress as error:
+        return passed(due, due.message.skipped(f"bad email address: {error}"), now)
+    if prepared.uses_cart and not facts.lines:
+        return passed(due, due.message.skipped(CART_EMPTY), now)
+    try:
+        rendered = prepared.render(context_of(due.run, answer.traits, facts.trigger, facts.lines))
+    except CannotRender as error:
+        return passed(due, due.message.failed(f"the template cannot be rendered: {error}"), now)
+    message = replace(due.message, recipient=recipient, subject=rendered.subject)
+    envelope = envelope_of(message.message_id, sender, recipient, rendered, now)
+    return Ready(due=due, message=message, envelope=envelope)

@@ -1,0 +1,169 @@
+"""Follows the evaluator's log: starts and ends runs, and commits them with the position."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from hairspring.contracts.transition.v1 import transition_pb2
+from hairspring.runtime.clock import Clock
+from hairspring.runtime.logging import get_logger
+from hairspring.services.delivery.adapters.calls import Away
+from hairspring.services.delivery.adapters.definitions import Definitions
+from hairspring.services.delivery.adapters.evaluator import Evaluator, Records
+from hairspring.services.delivery.adapters.store import DeliveryStore, Place
+from hairspring.services.delivery.following import Book, Change, Entered, Left, fold
+from hairspring.services.delivery.ledger import Ledger
+from hairspring.services.delivery.runs import Entry, Run
+from hairspring.services.delivery.telling import tell_messages, tell_runs
+from hairspring.services.delivery.waits import Waits
+from hairspring.wire.flows import Flow
+from hairspring.wire.times import ms_of, to_ms
+
+BATCH = 500
+PROGRESS_MS = 2_000
+"""How often a position that moved without any effect is committed."""
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 2.0
+
+log = get_logger()
+
+
+class Follower:
+    """Turns transitions into runs. Where the evaluator is away, it waits and goes on."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        definitions: Definitions,
+        store: DeliveryStore,
+        ledger: Ledger,
+        waits: Waits,
+        clock: Clock,
+    ) -> None:
+        self._evaluator = evaluator
+        self._definitions = definitions
+        self._store = store
+        self._ledger = ledger
+        self._waits = waits
+        self._clock = clock
+        self._read = 0
+        self._committed = 0
+        self._committed_at = 0
+
+    async def run(self) -> None:
+        """Follow the log for the shards that are owned now, without end."""
+        self._read = self._committed = 0
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                async for batch in self._evaluator.tail(self._positions(), BATCH):
+                    await self.on_batch(batch)
+                    pause = FIRST_PAUSE_SECONDS
+                log.info("tail_ended", again_in_seconds=pause)
+            except Away as error:
+                log.warning("tail_broke_off", error=str(error), again_in_seconds=pause)
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
+
+    async def on_batch(self, batch: Records) -> None:
+        """Decide what these records mean, commit it, then set the waits. Raises Away, Fenced."""
+        changes = [change for record in batch.records for change in changes_of(record)]
+        flows_of = await self._flows_of(changes)
+        async with self._ledger.turn():
+            active, book = await self._open(changes)
+            runs = fold(book, changes, flows_of)
+            if runs:
+                await self._commit(runs, active, batch.through)
+        self._read = batch.through
+        await self._waits.follow(runs)
+        if self._clock() - self._committed_at >= PROGRESS_MS:
+            await self.commit_progress()
+
+    async def commit_progress(self) -> None:
+        """Commit how far the log was read, for every shard. Raises Fenced."""
+        if self._read <= self._committed or not self._ledger.owned:
+            return
+        through = self._read
+        async with self._ledger.turn(), self._ledger.effect(self._ledger.owned, through):
+            pass
+        self._committed = through
+        self._committed_at = self._clock()
+
+    async def _commit(self, runs: Sequence[Run], active: Sequence[Run], through: int) -> None:
+        async with self._ledger.effect({run.shard for run in runs}, through) as connection:
+            await self._store.save_runs(connection, runs)
+            skipped = await self._store.skip_pending(connection, runs)
+        known = {run.run_id for run in active}
+        tell_runs(runs, started=[run.run_id for run in runs if run.run_id not in known])
+        tell_messages(skipped, runs)
+
+    async def _open(self, changes: Sequence[Change]) -> tuple[list[Run], Book]:
+        """Read what is known of the profiles that these changes are about."""
+        everybody = sorted({place_of(change) for change in changes})
+        entered = {place_of(change) for change in changes if _may_start(change)}
+        active = await self._store.active_of(everybody) if everybody else []
+        starts = await self._store.last_starts(sorted(entered)) if entered else {}
+        return active, Book(active, starts)
+
+    async def _flows_of(self, changes: Sequence[Change]) -> Callable[[str, int], Sequence[Flow]]:
+        """Read the flows of every plan version that these changes were judged by."""
+        wanted = {
+            (change.entry.workspace, change.entry.plan_version)
+            for change in changes
+            if isinstance(change, Entered) and change.sets_off_flows
+        }
+        known: Mapping[tuple[str, int], Sequence[Flow]] = {
+            key: list((await self._definitions.at(*key)).flows.values()) for key in wanted
+        }
+        return lambda workspace, version: known[workspace, version]
+
+    def _positions(self) -> dict[int, int]:
+        """Where to go on: after what was committed at the start, or read since."""
+        owned = self._ledger.owned.values()
+        return {one.shard: max(one.position, self._read) for one in owned}
+
+
+def changes_of(record: transition_pb2.Record) -> list[Change]:
+    """Read what a record of the evaluator's log means to delivery: one change, or none."""
+    if record.WhichOneof("body") != "transition":
+        return []
+    transition = record.transition
+    effective_at = to_ms(transition.effective_time)
+    if transition.change == transition_pb2.CHANGE_LEFT:
+        return [
+            Left(
+                shard=record.shard,
+                workspace=record.workspace_id,
+                profile=record.profile_id,
+                segment=transition.segment,
+                effective_at=effective_at,
+            )
+        ]
+    if transition.change != transition_pb2.CHANGE_ENTERED:
+        return []
+    entered_at = ms_of(transition, "enter_time")
+    entry = Entry(
+        shard=record.shard,
+        workspace=record.workspace_id,
+        profile=record.profile_id,
+        segment=transition.segment,
+        position=record.position,
+        plan_version=record.plan_version,
+        effective_at=effective_at,
+        entered_at=effective_at if entered_at is None else entered_at,
+        trace_id=record.trace_id,
+        record=record.SerializeToString(),
+    )
+    return [Entered(entry=entry, sets_off_flows=transition.sets_off_flows)]
+
+
+def place_of(change: Change) -> Place:
+    """Tell where the rows of the profile are that changed."""
+    of = change.entry if isinstance(change, Entered) else change
+    return (of.shard, of.workspace, of.profile)
+
+
+def _may_start(change: Change) -> bool:
+    return isinstance(change, Entered) and change.sets_off_flows

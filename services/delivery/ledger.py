@@ -1,0 +1,56 @@
+"""The one door for effects: in turn, and only while we own the shards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from hairspring.ownership.port import Fenced, Owned, Ownership
+
+
+class Ledger:
+    """Begins the transactions of this replica, each with the fence of ownership.
+
+    What is decided from rows is decided in a turn: nobody else of this process writes meanwhile,
+    and the fence of the effect that follows proves that nobody else at all did.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, ownership: Ownership) -> None:
+        self._pool = pool
+        self._ownership = ownership
+        self._owned: dict[int, Owned] = {}
+        self._turns = asyncio.Lock()
+
+    @property
+    def owned(self) -> Mapping[int, Owned]:
+        """The shards that this replica works on."""
+        return self._owned
+
+    def epochs(self) -> dict[int, int]:
+        """Answer the shards that this replica works on, with the epochs it owns them under."""
+        return {shard: owned.epoch for shard, owned in self._owned.items()}
+
+    def take(self, owned: Mapping[int, Owned]) -> None:
+        """Work on these shards from now on, and on no others."""
+        self._owned = dict(owned)
+
+    def turn(self) -> asyncio.Lock:
+        """Wait until it is our turn to decide and to write: `async with ledger.turn():`."""
+        return self._turns
+
+    @asynccontextmanager
+    async def effect(self, shards: Iterable[int], position: int = 0) -> AsyncIterator[Any]:
+        """Open a transaction on these shards and move them on to `position`, never back.
+
+        Yields its connection. Raises Fenced if any of the shards is not ours any more.
+        """
+        wanted = set(shards)
+        if not wanted <= self._owned.keys():
+            raise Fenced(wanted - self._owned.keys())
+        fenced = {shard: self._owned[shard] for shard in sorted(wanted)}
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._ownership.fence(connection, fenced, position)
+            yield connection

@@ -1,0 +1,25 @@
+"""What is asked of the rule evaluator just before a send, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Is this profile in this segment?"""
+
+    workspace: str
+    profile: str
+    segment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Whether she is, since when (ms, UTC), and her traits."""
+
+    member: bool
+    entered_at: int | None = None
+    traits: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,141 @@
+"""One replica of delivery: stands by until it owns shards, then works on them until it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from hairspring.ownership.port import Ownership
+from hairspring.runtime.clock import Clock
+from hairspring.runtime.logging import get_logger
+from hairspring.runtime.tasks import Supervisor
+from hairspring.services.delivery.adapters.store import DeliveryStore
+from hairspring.services.delivery.follower import Follower
+from hairspring.services.delivery.ledger import Ledger
+from hairspring.services.delivery.messages import STOPPED
+from hairspring.services.delivery.ringing import Ringing
+from hairspring.services.delivery.telling import tell_messages
+from hairspring.services.delivery.waits import Waits
+from hairspring.timers.loop import LoopSettings, TimerLoop
+from hairspring.timers.port import DelayQueue, QueueUnavailable
+
+LOOP = LoopSettings(batch=128, lease_ms=300_000)
+"""The lease outlives the slowest mail server; a take-over voids it."""
+
+STRAY_SECONDS = 5.0
+PROGRESS_SECONDS = 2.0
+REST_SECONDS = 1.0
+
+log = get_logger()
+
+
+class Replica:
+    """Owns shards and runs the loops that work on them."""
+
+    def __init__(
+        self,
+        *,
+        ownership: Ownership,
+        ledger: Ledger,
+        store: DeliveryStore,
+        queue: DelayQueue,
+        waits: Waits,
+        follower: Follower,
+        ringing: Ringing,
+        clock: Clock,
+        drain_seconds: float,
+    ) -> None:
+        self._ownership = ownership
+        self._ledger = ledger
+        self._store = store
+        self._queue = queue
+        self._waits = waits
+        self._follower = follower
+        self._ringing = ringing
+        self._clock = clock
+        self._drain_seconds = drain_seconds
+
+    async def run(self) -> None:
+        """Stand by, work, and stand by again, without end. Cancel it to have it drain and end."""
+        while True:
+            self._ledger.take(await self._ownership.stand_by())
+            try:
+                await self._work()
+            finally:
+                self._ledger.take({})
+            log.warning("work_stopped", reason="the shards have another owner")
+            await asyncio.sleep(REST_SECONDS)
+
+    async def _work(self) -> None:
+        """Work on what is owned until it is lost; on cancellation finish what is in hand."""
+        await self.settle_interrupted()
+        await self._take_queue()
+        loop = TimerLoop(
+            self._queue,
+            epochs=self._ledger.epochs,
+            on_due=self._ringing.on_due,
+            on_lost=self._ringing.on_lost,
+            on_fenced=self._on_fenced,
+            on_unavailable=self._ringing.sweep,
+            name="waits",
+            settings=LOOP,
+        )
+        self._waits.ring_on(loop)
+        ringing = asyncio.create_task(loop.run(), name="delivery-waits")
+        try:
+            async with Supervisor() as tasks:
+                tasks.start("delivery-page-in", self._ringing.page_in)
+                tasks.start("delivery-follow", self._follower.run)
+                tasks.start("delivery-progress", self._keep_progress)
+                tasks.start("delivery-strays", self._recall_strays)
+                await self._ownership.lost.wait()
+        finally:
+            await self._drain(loop, ringing)
+
+    async def settle_interrupted(self) -> None:
+        """Settle what was being handed over when the former owner stopped: nobody knows of it.
+
+        Such a message is never sent again; its run goes on when it is next looked at.
+        """
+        shards = list(self._ledger.owned)
+        async with self._ledger.turn():
+            interrupted = [
+                message.unknown(STOPPED) for message in await self._store.sending_in(shards)
+            ]
+            if not interrupted:
+                return
+            touched = {message.shard for message in interrupted}
+            async with self._ledger.effect(touched) as connection:
+                await self._store.save_messages(connection, interrupted)
+        tell_messages(interrupted)
+
+    async def _take_queue(self) -> None:
+        """Fence older owners out of the delay queue; what it lost is found at the first claim."""
+        try:
+            await self._queue.take(self._ledger.epochs())
+        except QueueUnavailable as error:
+            log.warning("waits_not_taken", error=str(error))
+
+    async def _on_fenced(self, shards: frozenset[int]) -> None:
+        self._ownership.lost.set()
+
+    async def _keep_progress(self) -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_SECONDS)
+            await self._follower.commit_progress()
+
+    async def _recall_strays(self) -> None:
+        while True:
+            await asyncio.sleep(STRAY_SECONDS)
+            await self._ringing.recall_strays()
+
+    async def _drain(self, loop: TimerLoop, ringing: asyncio.Task[None]) -> None:
+        """Let the mails in hand be handed over, within a deadline, and commit how far we read."""
+        loop.stop()
+        done, _ = await asyncio.wait({ringing}, timeout=self._drain_seconds)
+        if not done:
+            log.warning("mails_in_hand_left", seconds=self._drain_seconds)
+            ringing.cancel()
+            await asyncio.wait({ringing})
+        with contextlib.suppress(Exception):
+            await self._follower.commit_progress()

@@ -1,0 +1,126 @@
+"""Answers the delay queue: what rings is looked at, what is lost is rebuilt from Postgres."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from hairspring.runtime.clock import Clock
+from hairspring.runtime.logging import get_logger
+from hairspring.services.delivery.adapters.calls import Away
+from hairspring.services.delivery.adapters.store import DeliveryStore
+from hairspring.services.delivery.ledger import Ledger
+from hairspring.services.delivery.sender import Sending
+from hairspring.services.delivery.waits import Waits, Wake, read_member
+from hairspring.timers.port import Claimed, Claims, DelayQueue
+
+SLICE = 32
+"""How many runs are looked at, checked and sent together."""
+
+PAGE = 5_000
+FIRST_PAUSE_MS = 500
+LONGEST_PAUSE_MS = 5_000
+STRAY_AFTER_MS = 5_000
+MOST_STRAYS = 500
+
+log = get_logger()
+
+T = TypeVar("T")
+
+
+class Ringing:
+    """What a timer loop calls. While a service is away, everything waits and comes again."""
+
+    def __init__(
+        self,
+        queue: DelayQueue,
+        waits: Waits,
+        sending: Sending,
+        store: DeliveryStore,
+        ledger: Ledger,
+        clock: Clock,
+    ) -> None:
+        self._queue = queue
+        self._waits = waits
+        self._sending = sending
+        self._store = store
+        self._ledger = ledger
+        self._clock = clock
+        self._pause_ms = FIRST_PAUSE_MS
+
+    async def on_due(self, claims: Claims) -> Iterable[Claimed]:
+        """Look at what rang, slice by slice; answers what is done."""
+        done: list[Claimed] = []
+        for part in _slices(claims.claimed, SLICE):
+            try:
+                await self._sending.look_at(_wakes(part))
+            except Away:
+                await self._wait(claims, len(done))
+                return done
+            self._pause_ms = FIRST_PAUSE_MS
+            done += part
+        return done
+
+    async def _wait(self, claims: Claims, done: int) -> None:
+        """Have what was not looked at ring again after a pause that grows."""
+        again_at = claims.now + self._pause_ms
+        await self._queue.release(claims.claimed[done:], due_at=again_at)
+        self._pause_ms = min(LONGEST_PAUSE_MS, self._pause_ms * 2)
+
+    async def on_lost(self, shards: frozenset[int]) -> None:
+        """Rebuild the waits of these shards. Raises QueueUnavailable or Fenced."""
+        for shard in shards & self._ledger.owned.keys():
+            epoch, generation = self._ledger.owned[shard].epoch, secrets.token_hex(8)
+            await self._queue.begin(shard, epoch=epoch, generation=generation)
+            await self._page_in(shard)
+            await self._queue.complete(shard, epoch=epoch, generation=generation)
+
+    async def page_in(self) -> None:
+        """Have every run of our shards ring in time, also where the queue was not told of it.
+
+        A process that dies between its commit and the queue leaves such runs behind.
+        """
+        for shard in list(self._ledger.owned):
+            await self._page_in(shard)
+
+    async def _page_in(self, shard: int) -> None:
+        after = (-1, "")
+        while page := await self._store.waking(shard, PAGE, after):
+            await self._waits.schedule(page, earliest=True)
+            if len(page) < PAGE:
+                return
+            wake, at = page[-1]
+            after = (at, wake.run_id)
+
+    async def sweep(self) -> None:
+        """Look at what is due in Postgres, while the delay queue is away."""
+        shards = list(self._ledger.owned)
+        overdue = await self._store.overdue(shards, self._clock(), MOST_STRAYS)
+        try:
+            for part in _slices(overdue, SLICE):
+                await self._sending.look_at(part)
+        except Away as error:
+            log.warning("sweep_broke_off", error=str(error))
+
+    async def recall_strays(self) -> None:
+        """Have what should have rung a while ago ring now."""
+        before = self._clock() - STRAY_AFTER_MS
+        strays = await self._store.overdue(list(self._ledger.owned), before, MOST_STRAYS)
+        await self._waits.schedule([(wake, before) for wake in strays], earliest=True)
+
+
+def _wakes(claimed: Iterable[Claimed]) -> list[Wake]:
+    """Read the members; one that is not ours is logged and left out."""
+    wakes = []
+    for one in claimed:
+        try:
+            wakes.append(read_member(one.shard, one.member))
+        except ValueError:
+            log.error("wait_unreadable", shard=one.shard, member=one.member)
+    return wakes
+
+
+def _slices(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for first in range(0, len(values), size):
+        yield values[first : first + size]

@@ -1,0 +1,302 @@
+"""Looks at the runs that are due, and sends what they are to send: once, and only to members.
+
+For each message: its row is PENDING before anything else; the evaluator is asked behind a barrier
+whether the profile is still there; the mail is written; the row becomes SENDING, which is committed
+before the mail server hears of it; then comes what the mail server said. So a mail is sent at most
+once, whatever dies when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import asyncpg
+from hairspring.runtime.clock import Clock
+from hairspring.runtime.errors import is_outage
+from hairspring.runtime.logging import get_logger
+from hairspring.services.delivery.adapters.calls import Away
+from hairspring.services.delivery.adapters.definitions import Catalog, Definitions
+from hairspring.services.delivery.adapters.evaluator import Evaluator
+from hairspring.services.delivery.adapters.smtp import Mailer
+from hairspring.services.delivery.adapters.store import DeliveryStore
+from hairspring.services.delivery.composing import (
+    Composed,
+    Facts,
+    NotSent,
+    Ready,
+    compose,
+    has_left,
+    passed,
+    still_there,
+)
+from hairspring.services.delivery.facts import FactFinder, Wanted
+from hairspring.services.delivery.ledger import Ledger
+from hairspring.services.delivery.mail import Sender
+from hairspring.services.delivery.messages import (
+    Message,
+    MessageStatus,
+    Report,
+    settle,
+)
+from hairspring.services.delivery.questions import Answer, Question
+from hairspring.services.delivery.rendering import CannotRender, Prepared, Renderer
+from hairspring.services.delivery.runs import Run
+from hairspring.services.delivery.taking_up import Due, Look, look
+from hairspring.services.delivery.telling import tell_messages, tell_runs
+from hairspring.services.delivery.waits import Waits, Wake, wake_of
+from hairspring.wire.flows import EMAIL
+
+RETRY_SECONDS = 0.5
+"""How long to wait before what the mail server said is committed again, while Postgres is away."""
+
+log = get_logger()
+
+
+class Sending:
+    """The use case of sending. One call at a time; raises Away where a service does not answer."""
+
+    def __init__(
+        self,
+        *,
+        store: DeliveryStore,
+        ledger: Ledger,
+        waits: Waits,
+        definitions: Definitions,
+        evaluator: Evaluator,
+        facts: FactFinder,
+        mailer: Mailer,
+        sender: Sender,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._waits = waits
+        self._definitions = definitions
+        self._evaluator = evaluator
+        self._facts = facts
+        self._mailer = mailer
+        self._sender = sender
+        self._clock = clock
+        self._renderer = Renderer()
+
+    async def look_at(self, wakes: Sequence[Wake]) -> None:
+        """Carry every one of these runs as far as it goes now.
+
+        Raises Away, before anything was sent: the same wake-ups are then to come again.
+        """
+        due = await self._take_up(list(dict.fromkeys(wakes)))
+        if not due:
+            return
+        try:
+            composed = await self._compose(due)
+        except Away as error:
+            await self._put_off(due, str(error))
+            raise
+        ready = await self._begin(composed)
+        if ready:
+            await self._hand_over(ready)
+
+    async def _take_up(self, wakes: Sequence[Wake]) -> list[Due]:
+        """Pass the waits that are over, and find the messages that are due."""
+        catalogs = await self._catalogs(await self._store.runs_of(wakes))
+        async with self._ledger.turn():
+            runs = await self._store.runs_of(wakes)
+            messages = _by_run(await self._store.messages_of(wakes))
+            now = self._clock()
+            before = {run.run_id: run for run in runs}
+            looks = [
+                look(
+                    run,
+                    catalogs[_version(run)].flows.get(run.flow),
+                    messages.get(run.run_id, {}),
+                    now,
+                )
+                for run in runs
+                if run.active
+            ]
+            await self._write_looks(looks, before)
+        moved = [one.run for one in looks if one.run is not before[one.run.run_id]]
+        tell_runs(moved)
+        # Also a run that did not move: what rang was too early, or a wake-up of the past.
+        await self._waits.follow([one.run for one in looks if one.due is None])
+        return [one.due for one in looks if one.due is not None]
+
+    async def _write_looks(self, looks: Sequence[Look], before: Mapping[str, Run]) -> None:
+        moved = [one.run for one in looks if one.run is not before[one.run.run_id]]
+        messages = [message for one in looks for message in one.messages]
+        if not moved and not messages:
+            return
+        shards = {one.run.shard for one in looks}
+        async with self._ledger.effect(shards) as connection:
+            await self._store.save_runs(connection, moved)
+            await self._store.save_messages(connection, messages)
+            await self._store.skip_pending(connection, moved)
+        tell_messages(message for message in messages if message.status is MessageStatus.UNKNOWN)
+
+    async def _compose(self, due: Sequence[Due]) -> list[Composed]:
+        """Ask who is still there, and write the mails. Raises Away."""
+        questions = {one.run.run_id: _question(one.run) for one in due}
+        answers = await self._evaluator.check(sorted(set(questions.values()), key=_order))
+        now = self._clock()
+        composed: list[Composed] = []
+        wanted: list[Wanted] = []
+        for one in due:
+            if not still_there(one, answers[questions[one.run.run_id]]):
+                composed.append(has_left(one, now))
+                continue
+            prepared = await self._prepare(one, now)
+            if isinstance(prepared, NotSent):
+                composed.append(prepared)
+            else:
+                wanted.append(Wanted(due=one, prepared=prepared))
+        facts = await self._facts.facts_of(wanted)
+        return composed + [
+            self._written(one, answers[questions[one.due.run.run_id]], facts) for one in wanted
+        ]
+
+    def _written(self, one: Wanted, answer: Answer, facts: Mapping[str, Facts]) -> Composed:
+        return compose(
+            one.due,
+            answer,
+            one.prepared,
+            facts.get(one.due.run.run_id, Facts()),
+            self._sender,
+            self._clock(),
+        )
+
+    async def _prepare(self, due: Due, now: int) -> Prepared | NotSent:
+        """Find and parse the template as it was when the run started."""
+        catalog = await self._definitions.at(*_version(due.run))
+        template = catalog.templates.get(due.message.template)
+        if template is None:
+            failed = due.message.failed(f"there is no template {due.message.template}")
+            return passed(due, failed, now)
+        if due.message.channel != EMAIL:
+            failed = due.message.failed(f"there is no channel {due.message.channel}")
+            return passed(due, failed, now)
+        try:
+            return self._renderer.prepare(template)
+        except CannotRender as error:
+            failed = due.message.failed(f"the template cannot be read: {error}")
+            return passed(due, failed, now)
+
+    async def _begin(self, composed: Sequence[Composed]) -> list[Ready]:
+        """Commit what is not sent, and mark as SENDING what is; answers what may go out.
+
+        What ended or moved on meanwhile is left as it is.
+        """
+        async with self._ledger.turn():
+            current = await self._current([one.due.run for one in composed])
+            valid = [one for one in composed if _unmoved(one, current)]
+            settled = [one for one in valid if isinstance(one, NotSent)]
+            ready = [_marked(one) for one in valid if isinstance(one, Ready)]
+            runs = [one.run for one in settled]
+            messages = [one.message for one in settled] + [one.message for one in ready]
+            await self._write(runs, messages)
+        tell_messages([one.message for one in settled], runs)
+        tell_runs(runs)
+        await self._waits.follow(runs)
+        return ready
+
+    async def _hand_over(self, ready: Sequence[Ready]) -> None:
+        """Hand the mails over, a few at a time, and commit what the mail server said."""
+        reports = await asyncio.gather(*(self._mailer.hand_over(one.envelope) for one in ready))
+        said = dict(zip((one.message.message_id for one in ready), reports, strict=True))
+        while True:
+            try:
+                await self._settle(ready, said)
+                return
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                if not is_outage(error):
+                    raise
+                log.warning("messages_not_committed", messages=len(ready), error=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _settle(self, ready: Sequence[Ready], said: Mapping[str, Report]) -> None:
+        async with self._ledger.turn():
+            current = await self._current([one.due.run for one in ready])
+            settled = [
+                settle(
+                    one.message,
+                    current[one.due.run.run_id],
+                    one.due.flow,
+                    said[one.message.message_id],
+                )
+                for one in ready
+                if one.due.run.run_id in current
+            ]
+            runs = [run for _, run in settled]
+            messages = [message for message, _ in settled]
+            await self._write([run for run in runs if run is not current[run.run_id]], messages)
+        tell_messages(messages, runs)
+        tell_runs([run for run in runs if run is not current[run.run_id] and not run.active])
+        await self._waits.follow(runs)
+
+    async def _put_off(self, due: Sequence[Due], reason: str) -> None:
+        """Note why these messages wait, where that is new."""
+        log.warning("messages_put_off", messages=len(due), reason=reason)
+        async with self._ledger.turn():
+            current = await self._current([one.run for one in due])
+            waiting = [
+                replace(one.message, reason=reason)
+                for one in due
+                if _unmoved(one, current) and one.message.reason != reason
+            ]
+            await self._write([], waiting)
+
+    async def _write(self, runs: Sequence[Run], messages: Sequence[Message]) -> None:
+        """Commit runs and messages in one effect. Only in a turn."""
+        shards = {run.shard for run in runs} | {message.shard for message in messages}
+        if not shards:
+            return
+        async with self._ledger.effect(shards) as connection:
+            await self._store.save_runs(connection, runs)
+            await self._store.save_messages(connection, messages)
+
+    async def _current(self, runs: Sequence[Run]) -> dict[str, Run]:
+        """Read how these runs stand now. Only in a turn."""
+        found = await self._store.runs_of([wake_of(run) for run in runs])
+        return {run.run_id: run for run in found}
+
+    async def _catalogs(self, runs: Iterable[Run]) -> dict[tuple[str, int], Catalog]:
+        versions = {_version(run) for run in runs}
+        return {version: await self._definitions.at(*version) for version in versions}
+
+
+def _version(run: Run) -> tuple[str, int]:
+    return (run.workspace, run.plan_version)
+
+
+def _question(run: Run) -> Question:
+    return Question(workspace=run.workspace, profile=run.profile, segment=run.segment)
+
+
+def _order(question: Question) -> tuple[str, str, str]:
+    return (question.workspace, question.profile, question.segment)
+
+
+def _by_run(messages: Collection[Message]) -> dict[str, dict[int, Message]]:
+    found: dict[str, dict[int, Message]] = {}
+    for message in messages:
+        found.setdefault(message.run_id, {})[message.step] = message
+    return found
+
+
+def _unmoved(one: Composed | Due, current: Mapping[str, Run]) -> bool:
+    """Tell whether the run still stands where it stood when its message was taken up."""
+    was = one.run if isinstance(one, Due) else one.due.run
+    now = current.get(was.run_id)
+    return now is not None and now.active and now.step == was.step
+
+
+def _marked(ready: Ready) -> Ready:
+    """Mark a message as one that is being handed over."""
+    message = replace(
+        ready.message,
+        status=MessageStatus.SENDING,
+        reason="",
+        attempts=ready.message.attempts + 1,
+    )
+    return replace(ready, message=message)
