@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 NEVER = 2**63
 AT_ONCE = -1
@@ -19,6 +19,7 @@ class Agenda:
     def __init__(self) -> None:
         self._heads: dict[int, int] = {}
         self._noted: dict[int, int] = {}
+        self._asked: dict[int, float] = {}
 
     def keep(self, shards: Iterable[int]) -> None:
         """Follow these shards and no others; a new one is asked at once."""
@@ -27,6 +28,7 @@ class Agenda:
             return
         self._heads = {shard: self._heads.get(shard, AT_ONCE) for shard in owned}
         self._noted = {shard: at for shard, at in self._noted.items() if shard in owned}
+        self._asked = {shard: at for shard, at in self._asked.items() if shard in owned}
 
     def note(self, shard: int, due_at: int) -> bool:
         """Remember that a timer was scheduled; tells whether its shard must be asked earlier."""
@@ -36,9 +38,10 @@ class Agenda:
         self._noted[shard] = due_at
         return True
 
-    def asking(self, shards: Iterable[int]) -> None:
-        """A claim starts, which will see whatever was noted before."""
+    def asking(self, shards: Iterable[int], steady: float = 0.0) -> None:
+        """A claim starts at this steady time, ms; it will see whatever was noted before."""
         for shard in shards:
+            self._asked[shard] = steady
             self._noted.pop(shard, None)
             if shard in self._heads:
                 self._heads[shard] = NEVER
@@ -65,9 +68,13 @@ class Agenda:
         """Answer when the first shard must be asked, or NEVER."""
         return min((at for _, at in self._times()), default=NEVER)
 
-    def shards(self) -> Sequence[int]:
-        """Answer all shards that are followed."""
-        return list(self._heads)
+    def not_asked_since(self, steady: float) -> list[int]:
+        """Answer the shards whose last claim started before that steady time, ms."""
+        return [shard for shard in self._heads if self._asked.get(shard, -math.inf) < steady]
+
+    def ask_all(self) -> None:
+        """Ask every shard at once."""
+        self._noted = dict.fromkeys(self._heads, AT_ONCE)
 
     def _times(self) -> Iterable[tuple[int, int]]:
         noted = self._noted

@@ -32,7 +32,7 @@ class LoopSettings:
     lease_ms: int = 30_000
     """How long a claimed timer waits for its acknowledgement before it rings again."""
     poll_ms: int = 1_000
-    """How often every shard is asked, due or not: this is how a loss is noticed."""
+    """How often shards are asked that had nothing due: this is how a loss is noticed."""
     rest_ms: int = 2
     """The least time between two claims that are not full, so that timers gather."""
     sweep_ms: int = 2_000
@@ -117,7 +117,7 @@ class TimerLoop:
 
     def look(self) -> None:
         """Ask every shard at once: after shards were taken over, or time was lost."""
-        self._poll_at = -math.inf
+        self._agenda.ask_all()
         self._bell.set()
 
     async def _guarded_round(self) -> None:
@@ -142,10 +142,11 @@ class TimerLoop:
         epochs = self._epochs()
         self._agenda.keep(epochs)
         polling = start >= self._poll_at
-        due = self._agenda.shards() if polling else self._agenda.due(self._clock.now(start))
-        asked = due if polling else due[: max(1, self._settings.batch // FEWEST_PER_SHARD)]
+        due = self._agenda.due(self._clock.now(start))
+        asked = due[: max(1, self._settings.batch // FEWEST_PER_SHARD)]
         if polling:
             self._poll_at = start + self._settings.poll_ms
+            due = asked = self._agenda.not_asked_since(start - self._settings.poll_ms / 2) or asked
         if not asked:
             return
         claims = await self._claim(asked, epochs)
@@ -158,7 +159,7 @@ class TimerLoop:
     async def _claim(self, shards: Sequence[int], epochs: Mapping[int, int]) -> Claims:
         """Claim, and learn from the answer what is next and how late it is."""
         settings, sent = self._settings, self._steady()
-        self._agenda.asking(shards)
+        self._agenda.asking(shards, sent)
         try:
             claims = await self._queue.claim(
                 shards, settings.batch, settings.lease_ms, epochs=epochs
@@ -230,7 +231,7 @@ class TimerLoop:
         if self._away_since is None:
             self._away_since = steady
             log.warning("timers_unavailable", loop=self._name, error=str(error))
-        self._poll_at = -math.inf
+        self._agenda.ask_all()
         if steady < self._sweep_at:
             return
         self._sweep_at = steady + self._settings.sweep_ms

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from redis import exceptions
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -44,7 +44,7 @@ def away_as_unavailable() -> Iterator[None]:
 class Transport:
     """Knows the keys of each shard and speaks to the server; no call spans two shards."""
 
-    def __init__(self, client: Redis, namespace: str) -> None:
+    def __init__(self, client: Redis | RedisCluster, namespace: str) -> None:
         self._client: Any = client
         self._namespace = namespace
         self._keys: dict[int, tuple[str, str, str, str]] = {}

@@ -68,7 +68,17 @@ def test_shards_that_are_not_owned_are_forgotten() -> None:
     known = agenda(s0=10, s1=20)
     known.keep([1])
     assert not known.note(0, 5)
-    assert (known.shards(), known.due(100)) == ([1], [1])
+    assert known.due(100) == [1]
+
+
+def test_poll_finds_shards_not_asked_for_long() -> None:
+    """Shards without timers are asked now and then, those that were asked lately are not."""
+    known = agenda(s0=NEVER, s1=NEVER)
+    known.asking([0], 1_000.0)
+    known.asking([1], 1_600.0)
+    assert known.not_asked_since(1_500.0) == [0]
+    known.keep([0, 1, 2])
+    assert known.not_asked_since(1_500.0) == [0, 2]
 
 
 def test_clock_is_bounded_by_both_ends_of_a_call() -> None:
