@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 
 from hairspring.database.migrations import check_schema_name
-from hairspring.database.pool import DatabaseUnavailable, connect
+from hairspring.database.pool import DRIVER_ERRORS, DatabaseUnavailable, connect
 
 _log = structlog.get_logger(__name__)
 
@@ -82,7 +82,7 @@ class Notices:
                 await asyncio.wait_for(
                     connection.add_listener(channel, self._noticed), _ANSWER_SECONDS
                 )
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DRIVER_ERRORS as error:
                 _log.warning("listening_failed", channel=channel, error=repr(error))
                 connection.terminate()  # The keeper starts anew and listens on all channels.
                 return
@@ -107,7 +107,7 @@ class Notices:
         """Close the connection, if there is one."""
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
-            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with suppress(*DRIVER_ERRORS):
                 await connection.close(timeout=_ANSWER_SECONDS)
 
     async def _keep_connected(self) -> None:
@@ -151,7 +151,7 @@ class Notices:
         """End the connection if it does not answer: it may be half open."""
         try:
             await connection.fetchval("SELECT 1", timeout=_ANSWER_SECONDS)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except DRIVER_ERRORS:
             connection.terminate()
 
 

@@ -11,6 +11,15 @@ import asyncpg
 
 CONNECT_SECONDS = 10.0
 
+# What a statement may raise when the connection is lost under it, and what the server refuses.
+DRIVER_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
 # A vanished client's locks go with its connection, so the server is to notice within seconds.
 _SESSION = {
     "jit": "off",

@@ -13,9 +13,9 @@ import structlog
 
 from hairspring.database.migrations import Migrations, check_schema_name
 from hairspring.database.notices import Notices, wait_until_set
-from hairspring.database.pool import DatabaseUnavailable
+from hairspring.database.pool import DRIVER_ERRORS, DatabaseUnavailable
 from hairspring.ownership.port import LEASE_MS, Fenced, Owned, Ownership, ShardCountChanged
-from hairspring.ownership.session import CONNECTION_ERRORS, Session
+from hairspring.ownership.session import Session
 
 _log = structlog.get_logger(__name__)
 
@@ -76,7 +76,7 @@ class PostgresOwnership(Ownership):
             keeper.cancel()
             with suppress(asyncio.CancelledError):
                 await keeper
-            with suppress(*CONNECTION_ERRORS):
+            with suppress(*DRIVER_ERRORS):
                 await ownership.release()
             await session.close()
 
@@ -170,7 +170,7 @@ class PostgresOwnership(Ownership):
         finally:
             if not taking.done():
                 taking.cancel()
-                with suppress(asyncio.CancelledError, *CONNECTION_ERRORS):
+                with suppress(asyncio.CancelledError, *DRIVER_ERRORS):
                     await taking
 
     async def _end_blockers(self, waiting: int) -> None:
@@ -179,7 +179,7 @@ class PostgresOwnership(Ownership):
         Only a transaction that began with the fence holds these rows, and its owner's lease is
         over. No timeout of Postgres would end it while its client stalls.
         """
-        with suppress(*CONNECTION_ERRORS, DatabaseUnavailable):
+        with suppress(*DRIVER_ERRORS, DatabaseUnavailable):
             ended = await self._session.run(
                 "SELECT pid, application_name, pg_terminate_backend(pid)"
                 " FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($1))",
@@ -208,7 +208,7 @@ class PostgresOwnership(Ownership):
             await asyncio.sleep(seconds)
             try:
                 await self._renew()
-            except (DatabaseUnavailable, *CONNECTION_ERRORS) as error:
+            except (DatabaseUnavailable, *DRIVER_ERRORS) as error:
                 _log.warning("lease_renewal_failed", schema=self._schema, error=str(error))
             except Exception:
                 _log.exception("lease_renewal_failed", schema=self._schema)

@@ -8,11 +8,9 @@ from typing import Any
 
 import asyncpg
 
-from hairspring.database.pool import connect
+from hairspring.database.pool import DRIVER_ERRORS, connect
 
 _ANSWER_SECONDS = 10.0
-
-CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Session:
@@ -34,7 +32,7 @@ class Session:
         """Prolong the lease, connecting as needed; False if the row was gone and is made anew.
 
         The row is gone at the start, and when another replica has taken this one's shards. Raises
-        DatabaseUnavailable or one of CONNECTION_ERRORS while the database is away.
+        DatabaseUnavailable or one of DRIVER_ERRORS while the database is away.
         """
         async with self._busy:
             try:
@@ -44,7 +42,7 @@ class Session:
                 raise
 
     async def run(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
-        """Run a short query beside the pool; raises one of CONNECTION_ERRORS."""
+        """Run a short query beside the pool; raises one of DRIVER_ERRORS."""
         async with self._busy:
             connection = await self._connected()
             return await connection.fetch(query, *arguments, timeout=_ANSWER_SECONDS)
@@ -55,7 +53,7 @@ class Session:
             connection = self._connection
             if connection is None or connection.is_closed():
                 return
-            with suppress(*CONNECTION_ERRORS):
+            with suppress(*DRIVER_ERRORS):
                 await connection.execute(
                     f"DELETE FROM {self._schema}.replicas WHERE replica_id = $1",
                     self._replica_id,
