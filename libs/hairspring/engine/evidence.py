@@ -34,7 +34,7 @@ class Explanation:
     """How one condition stands at a moment, with its parts."""
 
     path: str
-    condition: Condition
+    words: str
     holds: bool
     until: int | None
     detail: str
@@ -49,7 +49,7 @@ def explain(condition: Condition, path: str, profile: ProfileState, t: int) -> E
     finding = condition.finding(profile, t)
     return Explanation(
         path=here,
-        condition=condition,
+        words=str(condition),
         holds=holds,
         until=until,
         detail=finding.detail,

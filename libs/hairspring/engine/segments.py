@@ -13,7 +13,8 @@
 | in     |               |               | yes    | out: LEFT, a rise older than this is wiped out |
 
 A rise of the very instant of leaving is not older than it, so it still stands. One evaluation
-changes a membership at most once, so such a rise counts from the next millisecond on.
+changes a membership at most once, so such a rise counts from the next millisecond on, also where
+more events come in the same millisecond.
 """
 
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def judge(
             after.member, after.left_at = False, t
             after.rise_at = rise_at if rise_at == t else None
     elif rise_at is not None:
-        reason, held_until = _block(segment, after, t, leave)
+        reason, held_until = _block(segment, after, t, leave, rises)
         if not reason:
             outcome = Outcome.ENTERED
             after.member, after.entered_at, after.rise_at = True, t, None
@@ -109,9 +110,11 @@ def _leaves(
 
 
 def _block(
-    segment: Segment, state: SegmentState, t: int, leave: Verdict | None
+    segment: Segment, state: SegmentState, t: int, leave: Verdict | None, rises: bool
 ) -> tuple[str, int | None]:
     """What keeps a standing rise from becoming an entry at t, and until when at least."""
+    if not rises and state.rise_at == state.left_at == t:
+        return "left", t + 1
     if leave is not None and leave.holds:
         return "exit", leave.until
     cool = _cool_at(segment, state)

@@ -83,7 +83,10 @@ class DefinitionStore:
             )
             await connection.executemany(
                 f"INSERT INTO {schema}.definitions VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                [(workspace, d.kind, d.name, version, d.removed, d.body, d.source) for d in changed],
+                [
+                    (workspace, d.kind, d.name, version, d.removed, d.body, d.source)
+                    for d in changed
+                ],
             )
             await connection.execute("SELECT pg_notify($1, '')", self.channel)
         return version

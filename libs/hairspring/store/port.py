@@ -130,9 +130,7 @@ class SegmentStore(ABC):
         """Read rebuilds that can be done, the earliest positions first."""
 
     @abstractmethod
-    async def due(
-        self, shards: Collection[int], before: int, limit: int
-    ) -> list[tuple[Key, int]]:
+    async def due(self, shards: Collection[int], before: int, limit: int) -> list[tuple[Key, int]]:
         """Read profiles that are due before a moment, the earliest first."""
 
     @abstractmethod
@@ -140,9 +138,7 @@ class SegmentStore(ABC):
         """Read the due times of one shard, by profile, after the key given."""
 
     @abstractmethod
-    async def members(
-        self, workspace: str, segment: str, after: str, limit: int
-    ) -> list[Page]:
+    async def members(self, workspace: str, segment: str, after: str, limit: int) -> list[Page]:
         """List the members of a segment by profile, after the profile given."""
 
     @abstractmethod

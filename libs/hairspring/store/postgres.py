@@ -20,9 +20,7 @@ MIGRATIONS = Migrations(source="store", directory=resources.files(__package__) /
 class PostgresStore(SegmentStore):
     """Keeps everything in the tables of `sql/`, beside the shards and the log of the schema."""
 
-    def __init__(
-        self, pool: asyncpg.Pool, schema: str, ownership: Ownership, log: Log
-    ) -> None:
+    def __init__(self, pool: asyncpg.Pool, schema: str, ownership: Ownership, log: Log) -> None:
         self._pool = pool
         self._schema = check_schema_name(schema)
         self._ownership = ownership
@@ -104,18 +102,14 @@ class PostgresStore(SegmentStore):
                 effects.position,
             )
         for workspace, segment in adoption.removed:
-            await connection.execute(
-                self._sql(statements.END_SEGMENT), shards, workspace, segment
-            )
+            await connection.execute(self._sql(statements.END_SEGMENT), shards, workspace, segment)
 
     async def ready(self, shards: Collection[int], limit: int) -> list[Rebuild]:
         """Read rebuilds that can be done, the earliest positions first."""
         rows = await self._pool.fetch(self._sql(statements.READY), list(shards), limit)
         return [_rebuild(row) for row in rows]
 
-    async def due(
-        self, shards: Collection[int], before: int, limit: int
-    ) -> list[tuple[Key, int]]:
+    async def due(self, shards: Collection[int], before: int, limit: int) -> list[tuple[Key, int]]:
         """Read profiles that are due before a moment, the earliest first."""
         rows = await self._pool.fetch(self._sql(statements.DUE), list(shards), before, limit)
         return [(Key(*row[:3]), row[3]) for row in rows]

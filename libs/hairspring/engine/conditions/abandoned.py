@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hairspring.engine.conditions.base import Condition, Finding, latest_events
+from hairspring.engine.durations import words
 from hairspring.engine.state import ProfileState
 from hairspring.engine.streams import Pattern, Run
 from hairspring.engine.verdict import Verdict
@@ -47,6 +48,9 @@ class Abandoned(Condition):
         detail = "not ended in time" if late else "started, can still be ended in time"
         opening = self._chained(run, first) if self.restart else self._jumped(run, first)
         return Finding(detail=detail, events=latest_events(run, opening, len(run)))
+
+    def __str__(self) -> str:
+        return f"abandoned {self.pattern}, unless {self.unless}, after {words(self.after)}"
 
     def patterns(self) -> Iterator[Pattern]:
         """The starts and the ends."""

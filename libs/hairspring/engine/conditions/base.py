@@ -37,6 +37,10 @@ class Condition(ABC):
         """Whether it holds at t (milliseconds, UTC), and until when that stays so by itself."""
 
     @abstractmethod
+    def __str__(self) -> str:
+        """The condition in words, without its parts."""
+
+    @abstractmethod
     def finding(self, profile: ProfileState, t: int) -> Finding:
         """Why it holds or does not, for people."""
 

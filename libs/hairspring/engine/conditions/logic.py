@@ -28,6 +28,9 @@ class All(Condition):
         holding = sum(condition.verdict(profile, t).holds for condition in self.conditions)
         return Finding(detail=f"{holding} of {len(self.conditions)} hold, all are needed")
 
+    def __str__(self) -> str:
+        return "all of"
+
     def parts(self) -> tuple[tuple[str, Condition], ...]:
         """The conditions, numbered."""
         return _numbered(self.conditions)
@@ -54,6 +57,9 @@ class Any(Condition):
         holding = sum(condition.verdict(profile, t).holds for condition in self.conditions)
         return Finding(detail=f"{holding} of {len(self.conditions)} hold, one is needed")
 
+    def __str__(self) -> str:
+        return "any of"
+
     def parts(self) -> tuple[tuple[str, Condition], ...]:
         """The conditions, numbered."""
         return _numbered(self.conditions)
@@ -76,6 +82,9 @@ class Not(Condition):
         """Tells how its condition stands."""
         holds = self.condition.verdict(profile, t).holds
         return Finding(detail="its condition holds" if holds else "its condition does not hold")
+
+    def __str__(self) -> str:
+        return "not"
 
     def parts(self) -> tuple[tuple[str, Condition], ...]:
         """The one condition."""

@@ -25,6 +25,9 @@ class InSegment(Condition):
         member = profile.is_member(self.name)
         return Finding(detail=f"is {'' if member else 'not '}in {self.name}")
 
+    def __str__(self) -> str:
+        return f"is in segment {self.name}"
+
     def segments(self) -> Iterator[str]:
         """The other segment."""
         yield self.name

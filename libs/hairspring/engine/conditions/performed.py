@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hairspring.engine.conditions.base import Condition, Finding, latest_events
 from hairspring.engine.conditions.comparison import AT_LEAST_ONCE, Comparison
+from hairspring.engine.durations import words
 from hairspring.engine.state import ProfileState
 from hairspring.engine.streams import Pattern, Run
 from hairspring.engine.verdict import Verdict
@@ -44,6 +45,11 @@ class Performed(Condition):
         first = self._first(profile, run, t)
         detail = f"{len(run) - first} counted, asked for {self.times}"
         return Finding(detail=detail, events=latest_events(run, first, len(run)))
+
+    def __str__(self) -> str:
+        within = f", within {words(self.within)}" if self.within is not None else ""
+        since = f", since {self.since}" if self.since is not None else ""
+        return f"performed {self.pattern} {self.times} times{within}{since}"
 
     def patterns(self) -> Iterator[Pattern]:
         """The counted events and those that the count starts anew from."""

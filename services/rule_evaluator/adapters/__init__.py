@@ -1,0 +1,1 @@
+"""What the evaluator needs from elsewhere."""

@@ -1,0 +1,82 @@
+"""The event log of ingest, over its contract."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+
+import grpc
+from hairspring.contracts.event.v1 import (
+    event_log_service_pb2,
+    event_log_service_pb2_grpc,
+    event_pb2,
+)
+from hairspring.log.port import Barrier
+from hairspring.wire.times import from_ms, to_ms
+
+TAIL_BATCH = 1_000
+HISTORY_PROFILES = 500
+BARRIER_SECONDS = 10.0
+READ_SECONDS = 60.0
+
+EventRecord = event_pb2.EventRecord
+
+
+class EventLog:
+    """Follows the log, draws barriers through it, and reads histories.
+
+    Every method raises grpc.aio.AioRpcError when ingest does not answer.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = event_log_service_pb2_grpc.EventLogServiceStub(channel)
+
+    async def tail(
+        self, positions: Mapping[int, int]
+    ) -> AsyncIterator[tuple[Sequence[EventRecord], int]]:
+        """Gives records and how far the log was read with them, without end."""
+        request = event_log_service_pb2.TailEventsRequest(
+            shards=[
+                event_log_service_pb2.ShardPosition(shard=shard, position=position)
+                for shard, position in positions.items()
+            ],
+            max_batch_size=TAIL_BATCH,
+        )
+        async for response in self._stub.TailEvents(request):
+            yield response.records, response.through_position
+
+    async def barrier(self, through: int) -> Barrier:
+        """Draws a barrier behind `through` (milliseconds, UTC)."""
+        response = await self._stub.ReachBarrier(
+            event_log_service_pb2.ReachBarrierRequest(through_time=from_ms(through)),
+            timeout=BARRIER_SECONDS,
+        )
+        return Barrier(position=response.position, through=to_ms(response.through_time))
+
+    async def history(
+        self, workspace: str, profiles: Sequence[str], through: int
+    ) -> dict[str, list[EventRecord]]:
+        """Reads the events of profiles up to a position, each in log order."""
+        found: dict[str, list[EventRecord]] = {profile: [] for profile in profiles}
+        for start in range(0, len(profiles), HISTORY_PROFILES):
+            request = event_log_service_pb2.ListEventsRequest(
+                workspace_id=workspace,
+                profile_ids=profiles[start : start + HISTORY_PROFILES],
+                through_position=through,
+            )
+            while True:
+                response = await self._stub.ListEvents(request, timeout=READ_SECONDS)
+                for record in response.records:
+                    if record.WhichOneof("body") == "event":
+                        found[record.profile_id].append(record)
+                if not response.next_page_token:
+                    break
+                request.page_token = response.next_page_token
+        return found
+
+    async def get(self, workspace: str, positions: Collection[int]) -> dict[int, EventRecord]:
+        """Reads single events by position; what is beyond the retention is missing."""
+        response = await self._stub.GetEvents(
+            event_log_service_pb2.GetEventsRequest(
+                workspace_id=workspace, positions=sorted(positions)[-1000:]
+            ),
+            timeout=READ_SECONDS,
+        )
+        return {record.position: record for record in response.records}

@@ -1,0 +1,152 @@
+"""The alarms: each profile's one timer, in Redis, with Postgres as the truth behind it.
+
+An alarm has no meaning of its own: when it rings, the profile is evaluated behind a barrier. So a
+lost, doubled, early or late alarm cannot make a wrong membership, only a late one, and what Redis
+does not ring is found in Postgres by a sweep.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol
+
+import grpc
+from hairspring.ownership.port import Owned
+from hairspring.runtime.clock import Clock
+from hairspring.runtime.logging import get_logger
+from hairspring.store.port import Key, SegmentStore
+from hairspring.timers.loop import TimerLoop
+from hairspring.timers.port import Claimed, Claims, DelayQueue, QueueUnavailable, Timer
+
+SWEEP_SECONDS = 5.0
+SWEEP_BEHIND_MS = 5_000
+SWEEP_BATCH = 500
+PAGE = 1_000
+
+
+class Looker(Protocol):
+    """Whoever evaluates profiles when their alarms ring."""
+
+    owned: dict[int, Owned]
+
+    async def look(self, keys: Sequence[Key], *, through: int, rung: bool = False) -> None:
+        """Has profiles judged behind a barrier at `through` (milliseconds, UTC)."""
+
+
+class Alarms:
+    """Arms the alarms of the shards that are owned, and has them ring."""
+
+    def __init__(self, queue: DelayQueue, store: SegmentStore, clock: Clock) -> None:
+        self._queue = queue
+        self._store = store
+        self._clock = clock
+        self._log = get_logger()
+        self._looker: Looker | None = None
+        self._loop: TimerLoop | None = None
+
+    async def run(self, looker: Looker) -> None:
+        """Rings until cancelled."""
+        self._looker = looker
+        self._loop = TimerLoop(
+            self._queue,
+            epochs=self._epochs,
+            on_due=self._on_due,
+            on_lost=self._rebuild,
+            on_unavailable=self._sweep_now,
+            name="alarms",
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_sweeping(), name="alarms-sweep")
+                tasks.create_task(self._loop.run(), name="alarms-loop")
+        finally:
+            self._loop = None
+
+    async def arm(self, alarms: Mapping[Key, int]) -> None:
+        """Schedules alarms (by profile, milliseconds UTC) that were committed just now.
+
+        When Redis is away, the sweep finds them; the queue itself counts their shards as lost
+        then, so that they are rebuilt as soon as it is back.
+        """
+        if not alarms or self._looker is None:
+            return
+        timers = [_timer(key, due_at) for key, due_at in alarms.items()]
+        try:
+            await self._queue.schedule(timers, epochs=self._epochs())
+        except QueueUnavailable as error:
+            self._log.warning("alarms_not_armed", count=len(timers), error=str(error))
+            return
+        if self._loop is not None:
+            self._loop.wake(timers)
+
+    def _epochs(self) -> dict[int, int]:
+        looker = self._looker
+        return {} if looker is None else {n: owned.epoch for n, owned in looker.owned.items()}
+
+    async def _on_due(self, claims: Claims) -> Iterable[Claimed]:
+        through = max(claimed.due_at for claimed in claims.claimed)
+        keys = [_key(claimed.shard, claimed.member) for claimed in claims.claimed]
+        self._log.debug("timers_fired", count=len(keys), late_by_ms=claims.now - through)
+        await self._look(keys, min(through, claims.now))
+        return claims.claimed
+
+    async def _look(self, keys: Sequence[Key], through: int) -> None:
+        looker = self._looker
+        assert looker is not None, "alarms ring only while they run"
+        ours = [key for key in keys if key.shard in looker.owned]
+        if ours:
+            await looker.look(ours, through=through, rung=True)
+
+    async def _keep_sweeping(self) -> None:
+        """Takes the shards over, and sweeps for ever for what did not ring."""
+        taken = False
+        while True:
+            try:
+                if not taken:
+                    await self._queue.take(self._epochs())
+                    taken = True
+                    if self._loop is not None:
+                        self._loop.look()
+                await self._sweep(self._clock() - SWEEP_BEHIND_MS)
+            except (QueueUnavailable, grpc.aio.AioRpcError) as error:
+                self._log.warning("alarms_sweep_failed", error=repr(error))
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _rebuild(self, shards: Collection[int]) -> None:
+        """Fills shards anew from Postgres."""
+        epochs = self._epochs()
+        for shard in shards:
+            if shard in epochs:
+                await self._refill(shard, epochs[shard])
+
+    async def _refill(self, shard: int, epoch: int) -> None:
+        generation = secrets.token_hex(8)
+        await self._queue.begin(shard, epoch=epoch, generation=generation)
+        after: Key | None = None
+        while page := await self._store.timers(shard, after, PAGE):
+            await self._queue.schedule(
+                [_timer(key, due_at) for key, due_at in page],
+                epochs={shard: epoch},
+                earliest=True,
+            )
+            after = page[-1][0]
+        await self._queue.complete(shard, epoch=epoch, generation=generation)
+
+    async def _sweep_now(self) -> None:
+        """While Redis is away: rings what is due from Postgres."""
+        await self._sweep(self._clock())
+
+    async def _sweep(self, before: int) -> None:
+        while due := await self._store.due(list(self._epochs()), before, SWEEP_BATCH):
+            await self._look([key for key, _ in due], max(due_at for _, due_at in due))
+            if len(due) < SWEEP_BATCH:
+                return
+
+
+def _timer(key: Key, due_at: int) -> Timer:
+    return Timer(shard=key.shard, member=f"{key.workspace}/{key.profile}", due_at=max(due_at, 0))
+
+
+def _key(shard: int, member: str) -> Key:
+    workspace, _, profile = member.partition("/")
+    return Key(shard, workspace, profile)

@@ -1,0 +1,128 @@
+"""Puts the rule evaluator together: everything that it needs, and how it is taken apart."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+import grpc
+from hairspring.contracts.definition.v1.definition_service_pb2_grpc import (
+    add_DefinitionServiceServicer_to_server,
+)
+from hairspring.contracts.membership.v1.membership_service_pb2_grpc import (
+    add_MembershipServiceServicer_to_server,
+)
+from hairspring.contracts.profile.v1.profile_service_pb2_grpc import (
+    add_ProfileServiceServicer_to_server,
+)
+from hairspring.contracts.transition.v1.transition_service_pb2_grpc import (
+    add_TransitionServiceServicer_to_server,
+)
+from hairspring.database.migrations import migrate
+from hairspring.database.notices import Notices
+from hairspring.database.pool import open_pool
+from hairspring.log import postgres as log_postgres
+from hairspring.log.postgres import PostgresLog
+from hairspring.ownership import postgres as ownership_postgres
+from hairspring.ownership.port import Owned, new_replica_id
+from hairspring.ownership.postgres import PostgresOwnership, install_shards
+from hairspring.runtime.client import open_channel
+from hairspring.runtime.clock import Clock, now_ms
+from hairspring.services.rule_evaluator.adapters.event_log import EventLog
+from hairspring.services.rule_evaluator.alarms import Alarms
+from hairspring.services.rule_evaluator.config import EvaluatorSettings
+from hairspring.services.rule_evaluator.evaluation import Evaluation
+from hairspring.services.rule_evaluator.handlers.definitions import DefinitionHandlers
+from hairspring.services.rule_evaluator.handlers.memberships import MembershipHandlers
+from hairspring.services.rule_evaluator.handlers.transitions import TransitionHandlers
+from hairspring.services.rule_evaluator.plans import PlanBook
+from hairspring.services.rule_evaluator.term import Term, TermEnded
+from hairspring.store import postgres as store_postgres
+from hairspring.store.definitions import DefinitionStore
+from hairspring.store.postgres import PostgresStore
+from hairspring.timers.redis import RedisDelayQueue
+
+SCHEMA = "rule_evaluator"
+QUEUE = "hairspring:alarms"
+
+#: What callers are told to try again after.
+ERRORS = {
+    TermEnded: grpc.StatusCode.UNAVAILABLE,
+    grpc.aio.AioRpcError: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """The parts that the process runs."""
+
+    evaluation: Evaluation
+    definitions: DefinitionHandlers
+    memberships: MembershipHandlers
+    transitions: TransitionHandlers
+
+    def register(self, server: grpc.aio.Server) -> list[str]:
+        """Adds the handlers to a server, and names their services."""
+        add_DefinitionServiceServicer_to_server(self.definitions, server)
+        add_MembershipServiceServicer_to_server(self.memberships, server)
+        add_ProfileServiceServicer_to_server(self.memberships, server)
+        add_TransitionServiceServicer_to_server(self.transitions, server)
+        return [
+            "hairspring.definition.v1.DefinitionService",
+            "hairspring.membership.v1.MembershipService",
+            "hairspring.profile.v1.ProfileService",
+            "hairspring.transition.v1.TransitionService",
+        ]
+
+
+@asynccontextmanager
+async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIterator[App]:
+    """Connects everything the evaluator needs, and disconnects it in reverse."""
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        pool = await enter(open_pool(settings.postgres_url, name="rule-evaluator"))
+        await _migrate(pool, settings.shards)
+        notices = await enter(Notices.open(settings.postgres_url, name="rule-evaluator"))
+        replica = new_replica_id()
+        ownership = await enter(
+            PostgresOwnership.open(
+                settings.postgres_url, pool, notices, SCHEMA, replica, settings.lease_ms
+            )
+        )
+        queue = await enter(RedisDelayQueue.open(settings.redis_url, QUEUE))
+        channel = await enter(open_channel(settings.ingest_address))
+        log = PostgresLog(pool, notices, SCHEMA)
+        store = PostgresStore(pool, SCHEMA, ownership, log)
+        definitions = DefinitionStore(pool, SCHEMA)
+        book = PlanBook(definitions)
+        events = EventLog(channel)
+
+        def make_term(owned: dict[int, Owned]) -> Term:
+            return Term(
+                owned,
+                store=store,
+                events=events,
+                alarms=Alarms(queue, store, clock),
+                book=book,
+                clock=clock,
+                lateness=settings.lateness_ms,
+            )
+
+        evaluation = Evaluation(ownership, notices, book, definitions.channel, make_term)
+        yield App(
+            evaluation=evaluation,
+            definitions=DefinitionHandlers(definitions, clock),
+            memberships=MembershipHandlers(evaluation, store, events, clock, settings.shards),
+            transitions=TransitionHandlers(log, settings.shards),
+        )
+
+
+async def _migrate(pool: asyncpg.Pool, shards: int) -> None:
+    await migrate(
+        pool,
+        SCHEMA,
+        log_postgres.MIGRATIONS,
+        ownership_postgres.MIGRATIONS,
+        store_postgres.MIGRATIONS,
+    )
+    await install_shards(pool, SCHEMA, shards)

@@ -1,0 +1,1 @@
+"""The contracts that the evaluator serves, a file for each service."""

@@ -1,0 +1,244 @@
+"""MembershipService and ProfileService: who is where, and why."""
+
+from collections.abc import Sequence
+
+import grpc
+import orjson
+from hairspring.contracts.event.v1 import event_pb2
+from hairspring.contracts.membership.v1 import membership_pb2, membership_service_pb2
+from hairspring.contracts.membership.v1.membership_service_pb2_grpc import (
+    MembershipServiceServicer,
+)
+from hairspring.contracts.profile.v1 import profile_pb2, profile_service_pb2
+from hairspring.contracts.profile.v1.profile_service_pb2_grpc import ProfileServiceServicer
+from hairspring.engine.evidence import Explanation
+from hairspring.engine.explain import Account, account, references
+from hairspring.log.shards import shard_of
+from hairspring.runtime.clock import Clock
+from hairspring.runtime.errors import InvalidInput, NotFound
+from hairspring.services.rule_evaluator.adapters.event_log import EventLog
+from hairspring.services.rule_evaluator.evaluation import Evaluation
+from hairspring.services.rule_evaluator.handlers.pages import (
+    make_token,
+    page_size,
+    read_token,
+    workspace_of,
+)
+from hairspring.services.rule_evaluator.plans import Plans
+from hairspring.services.rule_evaluator.work import Reader
+from hairspring.store.port import Key, SegmentStore, Stored
+from hairspring.wire.times import from_ms, set_ms
+
+MOST_QUESTIONS = 500
+
+
+class MembershipHandlers(MembershipServiceServicer, ProfileServiceServicer):
+    """Serves MembershipService and ProfileService."""
+
+    def __init__(
+        self,
+        evaluation: Evaluation,
+        store: SegmentStore,
+        events: EventLog,
+        clock: Clock,
+        shard_count: int,
+    ) -> None:
+        self._evaluation = evaluation
+        self._store = store
+        self._events = events
+        self._clock = clock
+        self._shard_count = shard_count
+
+    async def ListMembers(
+        self,
+        request: membership_service_pb2.ListMembersRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> membership_service_pb2.ListMembersResponse:
+        """Lists the members of a segment, by profile."""
+        workspace = workspace_of(request.workspace_id)
+        await self._require_segment(workspace, request.segment)
+        size = page_size(request.page_size)
+        after = read_token(request.page_token)
+        page = await self._store.members(workspace, request.segment, after, size)
+        return membership_service_pb2.ListMembersResponse(
+            members=[
+                membership_pb2.Membership(
+                    profile_id=member.profile,
+                    segment=request.segment,
+                    enter_time=from_ms(member.entered_at),
+                )
+                for member in page
+            ],
+            next_page_token=make_token(page[-1].profile) if len(page) == size else "",
+        )
+
+    async def CountMembers(
+        self,
+        request: membership_service_pb2.CountMembersRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> membership_service_pb2.CountMembersResponse:
+        """Counts the members of every segment."""
+        workspace = workspace_of(request.workspace_id)
+        plans = await self._plans()
+        counts = await self._store.count(workspace)
+        plan = plans.by_workspace.get(workspace)
+        names = sorted(plan.number) if plan is not None else []
+        return membership_service_pb2.CountMembersResponse(
+            counts=[
+                membership_service_pb2.SegmentCount(segment=name, members=counts.get(name, 0))
+                for name in names
+            ]
+        )
+
+    async def CheckMemberships(
+        self,
+        request: membership_service_pb2.CheckMembershipsRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> membership_service_pb2.CheckMembershipsResponse:
+        """Answers behind a barrier: everything accepted before has been evaluated."""
+        workspace = workspace_of(request.workspace_id)
+        if len(request.questions) > MOST_QUESTIONS:
+            raise InvalidInput(f"at most {MOST_QUESTIONS} questions can be asked at once")
+        keys = {
+            question.profile_id: self._key(workspace, question.profile_id)
+            for question in request.questions
+        }
+        asked: dict[str, set[str]] = {}
+        for question in request.questions:
+            asked.setdefault(question.profile_id, set()).add(question.segment)
+        answers: dict[tuple[str, str], membership_service_pb2.MembershipAnswer] = {}
+
+        def read(key: Key, stored: Stored) -> None:
+            for segment in asked[key.profile]:
+                answers[key.profile, segment] = _answer(stored, segment)
+
+        await self._look(list(keys.values()), read)
+        return membership_service_pb2.CheckMembershipsResponse(
+            answers=[answers[q.profile_id, q.segment] for q in request.questions]
+        )
+
+    async def ExplainMembership(
+        self,
+        request: membership_service_pb2.ExplainMembershipRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> membership_service_pb2.ExplainMembershipResponse:
+        """Explains why a profile is in a segment, or is not, as of now."""
+        workspace = workspace_of(request.workspace_id)
+        await self._require_segment(workspace, request.segment)
+        key = self._key(workspace, request.profile_id)
+        plans = await self._plans()
+        segment = next(
+            s for s in plans.by_workspace[workspace].segments if s.name == request.segment
+        )
+        now = self._clock()
+        accounts: list[Account] = []
+
+        def read(_key: Key, stored: Stored) -> None:
+            accounts.append(account(segment, stored.state, now))
+
+        await self._look([key], read)
+        found = accounts[0]
+        records = await self._events.get(workspace, references(found))
+        return _explained(found, records)
+
+    async def GetProfile(
+        self, request: profile_service_pb2.GetProfileRequest, context: grpc.aio.ServicerContext
+    ) -> profile_service_pb2.GetProfileResponse:
+        """Reads one profile, behind a barrier."""
+        key = self._key(workspace_of(request.workspace_id), request.profile_id)
+        profiles: list[profile_pb2.Profile] = []
+
+        def read(key: Key, stored: Stored) -> None:
+            if stored.state.clock is not None:
+                profiles.append(_profile(key, stored))
+
+        await self._look([key], read)
+        if not profiles:
+            raise NotFound(f"nothing is known of the profile {request.profile_id!r}")
+        return profile_service_pb2.GetProfileResponse(profile=profiles[0])
+
+    async def _look(self, keys: Sequence[Key], reader: Reader) -> None:
+        if keys:
+            await self._evaluation.look(keys, through=self._clock(), reader=reader)
+
+    async def _plans(self) -> Plans:
+        book = self._evaluation.book
+        return await book.at(await book.latest())
+
+    async def _require_segment(self, workspace: str, name: str) -> None:
+        plan = (await self._plans()).by_workspace.get(workspace)
+        if plan is None or name not in plan.number:
+            raise NotFound(f"there is no segment {name!r}; `hairspring get segments` lists them")
+
+    def _key(self, workspace: str, profile: str) -> Key:
+        if not profile:
+            raise InvalidInput("profile_id is empty; say whose membership is meant")
+        return Key(shard_of(workspace, profile, self._shard_count), workspace, profile)
+
+
+def _answer(stored: Stored, segment: str) -> membership_service_pb2.MembershipAnswer:
+    answer = membership_service_pb2.MembershipAnswer(
+        traits_json=orjson.dumps(stored.state.current_traits())
+    )
+    state = stored.state.segments.get(segment)
+    if state is not None and state.member:
+        answer.member = True
+        set_ms(answer.enter_time, state.entered_at or 0)
+    return answer
+
+
+def _profile(key: Key, stored: Stored) -> profile_pb2.Profile:
+    state = stored.state
+    profile = profile_pb2.Profile(
+        profile_id=key.profile,
+        traits_json=orjson.dumps(state.current_traits()),
+        segments=sorted(name for name, segment in state.segments.items() if segment.member),
+    )
+    if state.clock is not None:
+        set_ms(profile.clock_time, state.clock)
+    if (alarm := state.alarm()) is not None:
+        set_ms(profile.due_time, alarm)
+    return profile
+
+
+def _explained(
+    found: Account, records: dict[int, event_pb2.EventRecord]
+) -> membership_service_pb2.ExplainMembershipResponse:
+    response = membership_service_pb2.ExplainMembershipResponse(
+        member=found.member,
+        remark=found.remark,
+        conditions=[_condition(part, records) for part in found.conditions],
+    )
+    if found.member and found.entered_at is not None:
+        set_ms(response.enter_time, found.entered_at)
+    if found.left_at is not None:
+        set_ms(response.leave_time, found.left_at)
+    if found.until is not None:
+        set_ms(response.until_time, found.until)
+    return response
+
+
+def _condition(
+    part: Explanation, records: dict[int, event_pb2.EventRecord]
+) -> membership_pb2.Explanation:
+    out = membership_pb2.Explanation(
+        path=part.path,
+        condition=part.words,
+        holds=part.holds,
+        detail=part.detail,
+        events=[_reference(time, order, records.get(order)) for time, order in part.events],
+        parts=[_condition(inner, records) for inner in part.parts],
+    )
+    if part.until is not None:
+        set_ms(out.until_time, part.until)
+    return out
+
+
+def _reference(
+    time: int, order: int, record: event_pb2.EventRecord | None
+) -> event_pb2.EventReference:
+    reference = event_pb2.EventReference(position=order, occur_time=from_ms(time))
+    if record is not None:
+        reference.message_id = record.event.message_id
+        reference.name = record.event.name
+    return reference

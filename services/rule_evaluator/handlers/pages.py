@@ -1,0 +1,36 @@
+"""What the handlers of lists share: workspaces, page sizes and page tokens."""
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+from hairspring.runtime.errors import InvalidInput
+
+DEFAULT_WORKSPACE = "default"
+LARGEST_PAGE = 10_000
+
+
+def workspace_of(asked: str) -> str:
+    """The workspace that is meant. Raises InvalidInput for one that does not exist."""
+    if asked not in ("", DEFAULT_WORKSPACE):
+        raise InvalidInput(f"there is no workspace {asked!r}; leave it empty for the default one")
+    return DEFAULT_WORKSPACE
+
+
+def page_size(asked: int, usual: int = 1_000) -> int:
+    """The page size to use. Raises InvalidInput for a negative one."""
+    if asked < 0:
+        raise InvalidInput("page_size cannot be negative")
+    return min(asked or usual, LARGEST_PAGE)
+
+
+def read_token(token: str) -> str:
+    """What a page token says. Raises InvalidInput for one that was not made here."""
+    try:
+        return urlsafe_b64decode(token.encode()).decode()
+    except (binascii.Error, ValueError) as error:
+        raise InvalidInput("page_token is none that was answered before") from error
+
+
+def make_token(text: str) -> str:
+    """A page token."""
+    return urlsafe_b64encode(text.encode()).decode()

@@ -1,0 +1,295 @@
+"""A term: what one replica does from the moment it owns shards until it loses or gives them up.
+
+All work passes through one loop of turns. A turn is one transaction: records of the log in their
+order, then the wake-ups whose barrier they reach, then rebuilds. Its effects are committed behind
+the fence, and only then are timers armed and callers answered. Any error ends the term: what was
+not committed is thrown away, and the next term starts from what is in Postgres.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+
+import grpc
+from hairspring.engine.events import Event
+from hairspring.ownership.port import Owned
+from hairspring.runtime.clock import Clock
+from hairspring.runtime.logging import get_logger
+from hairspring.services.rule_evaluator import lines
+from hairspring.services.rule_evaluator.adapters.event_log import EventLog, EventRecord
+from hairspring.services.rule_evaluator.alarms import Alarms
+from hairspring.services.rule_evaluator.folding import Fold
+from hairspring.services.rule_evaluator.plans import PlanBook, Plans
+from hairspring.services.rule_evaluator.work import (
+    Folding,
+    Inbox,
+    Reader,
+    Turn,
+    Wake,
+    waiting_rebuilds,
+)
+from hairspring.store.port import Effects, Finish, Key, Rebuild, SegmentStore, Stored
+from hairspring.wire.inputs import to_engine
+from hairspring.wire.times import to_ms
+
+KEPT_PROFILES = 50_000
+CHECKPOINT_POSITIONS = 20_000
+REBUILDS_AT_ONCE = 100
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
+
+
+class Term:
+    """Evaluates the shards that are owned. `run` returns by an error or by cancellation only."""
+
+    def __init__(
+        self,
+        owned: Mapping[int, Owned],
+        *,
+        store: SegmentStore,
+        events: EventLog,
+        alarms: Alarms,
+        book: PlanBook,
+        clock: Clock,
+        lateness: int = 0,
+    ) -> None:
+        self.owned = dict(owned)
+        self._store = store
+        self._events = events
+        self._alarms = alarms
+        self._book = book
+        self._clock = clock
+        self._lateness = lateness
+        self._log = get_logger()
+        self._inbox = Inbox(min(shard.position for shard in owned.values()))
+        self._kept: OrderedDict[Key, Stored] = OrderedDict()
+        self._plans = Plans()
+        self._plans_noticed = True
+        self._rebuilds_noticed = asyncio.Event()
+        self._checkpoint = self._inbox.position
+
+    async def run(self) -> None:
+        """Serves the shards until something fails."""
+        self._rebuilds_noticed.set()
+        try:
+            await self._adopt(await self._book.at(self._oldest_plan()), publish=False)
+            await self._adopt_latest()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(), name="read-events")
+                tasks.create_task(self._turns(), name="turns")
+                tasks.create_task(self._fold_in_background(), name="rebuilds")
+                tasks.create_task(self._alarms.run(self), name="alarms")
+        finally:
+            self._inbox.close(TermEnded("these shards are being handed over; ask again"))
+
+    def notice_plans(self) -> None:
+        """Tells that there may be a new plan version."""
+        self._plans_noticed = True
+        self._inbox.bell.set()
+
+    async def look(
+        self, keys: Sequence[Key], *, through: int, rung: bool = False, reader: Reader | None = None
+    ) -> None:
+        """Has profiles judged behind a barrier at `through` (milliseconds, UTC).
+
+        Returns once that is committed. `reader` sees each profile right after.
+        """
+        barrier = await self._events.barrier(through + self._lateness)
+        wake = Wake(keys=keys, barrier=barrier, rung=rung)
+        if reader is not None:
+            wake.reader = reader
+        self._inbox.wake(wake)
+        await wake.done
+
+    async def _read(self) -> None:
+        """Follows the event log; when ingest goes away, goes on from where it was."""
+        pause = FIRST_PAUSE
+        while True:
+            received = self._inbox.received
+            positions = {
+                shard: max(owned.position, received) for shard, owned in self.owned.items()
+            }
+            try:
+                async for records, through in self._events.tail(positions):
+                    await self._inbox.put(records, through)
+                    pause = FIRST_PAUSE
+            except grpc.aio.AioRpcError as error:
+                self._log.warning("event_log_lost", code=error.code().name, details=error.details())
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _turns(self) -> None:
+        while True:
+            self._inbox.bell.clear()
+            if self._plans_noticed:
+                await self._adopt_latest()
+            while (turn := self._inbox.take()) is not None:
+                try:
+                    await self._turn(turn)
+                except BaseException as error:
+                    turn.settle(TermEnded(f"the evaluation failed and is begun anew: {error}"))
+                    raise
+                turn.settle()
+            await self._checkpoint_if_far()
+            await self._inbox.bell.wait()
+
+    async def _turn(self, turn: Turn) -> None:
+        if turn.finishing:
+            await self._finish_import(turn)
+            return
+        named = [_key(record) for record in turn.records]
+        woken = [key for wake in turn.wakes for key in wake.keys]
+        folded = list(turn.folding.histories) if turn.folding is not None else []
+        stored = await self._load({*named, *woken, *(key for key, _ in folded)})
+        fold = Fold(stored, self._plans.by_workspace, self._plans.version, self._lateness)
+        await self._fold_first(fold, turn, {*named, *woken}, {key for key, _ in folded})
+        for key, record in zip(named, turn.records, strict=True):
+            if record.event.import_id:
+                fold.touch(key, record.event.import_id)
+            else:
+                fold.event(key, to_engine(record))
+        for wake in turn.wakes:
+            for key in wake.keys:
+                fold.passed(key, wake.barrier.through, rung=wake.rung)
+        await self._commit(fold, turn)
+        for wake in turn.wakes:
+            for key in wake.keys:
+                wake.reader(key, stored[key])
+
+    async def _commit(self, fold: Fold, turn: Turn) -> None:
+        effects = fold.effects({}, turn.position)
+        shards = {saved.key.shard for saved in effects.states}
+        shards |= {todo.key.shard for todo in (*effects.touched, *effects.rebuilt)}
+        if not shards:
+            return
+        effects.owned = {shard: self.owned[shard] for shard in shards}
+        await self._store.commit(effects)
+        await self._alarms.arm(fold.alarms)
+        now = self._clock()
+        for told in fold.told:
+            lines.write(self._log, told, now)
+
+    async def _load(self, keys: Collection[Key]) -> dict[Key, Stored]:
+        """Gives profiles from memory, and from the store what is not there."""
+        kept = self._kept
+        missing = [key for key in keys if key not in kept]
+        if missing:
+            kept.update(await self._store.load(missing))
+        found = {}
+        for key in keys:
+            kept.move_to_end(key)
+            found[key] = kept[key]
+        while len(kept) > max(KEPT_PROFILES, len(found)):
+            kept.popitem(last=False)
+        return found
+
+    async def _fold_first(
+        self, fold: Fold, turn: Turn, urgent: Collection[Key], prepared: Collection[Key]
+    ) -> None:
+        """Rebuilds what the turn needs rebuilt, and what has been prepared for it."""
+        histories = turn.folding.histories if turn.folding is not None else {}
+        todo = [
+            rebuild
+            for key in sorted({*urgent, *prepared})
+            for rebuild in waiting_rebuilds(fold.stored[key])
+        ]
+        missing = [rebuild for rebuild in todo if (rebuild.key, rebuild.cause) not in histories]
+        if missing:
+            histories = {**histories, **await self._histories(missing, fold.stored)}
+        for rebuild in todo:
+            fold.rebuild(rebuild, histories[rebuild.key, rebuild.cause])
+
+    async def _histories(
+        self, todo: Sequence[Rebuild], stored: Mapping[Key, Stored]
+    ) -> dict[tuple[Key, str], list[Event]]:
+        """Reads the history of each rebuild, without imports that had not finished by then."""
+        groups: dict[tuple[str, int], list[Rebuild]] = {}
+        for rebuild in todo:
+            groups.setdefault((rebuild.key.workspace, rebuild.position or 0), []).append(rebuild)
+        found: dict[tuple[Key, str], list[Event]] = {}
+        for (workspace, position), rebuilds in groups.items():
+            profiles = [rebuild.key.profile for rebuild in rebuilds]
+            records = await self._events.history(workspace, profiles, position)
+            for rebuild in rebuilds:
+                unfinished = {
+                    other.cause
+                    for other in stored[rebuild.key].rebuilds
+                    if other.position is None or other.position > position
+                }
+                found[rebuild.key, rebuild.cause] = [
+                    to_engine(record)
+                    for record in records[rebuild.key.profile]
+                    if record.event.import_id not in unfinished
+                ]
+        return found
+
+    async def _fold_in_background(self) -> None:
+        """Reads the histories of waiting rebuilds and has them folded, a few at a time."""
+        while True:
+            self._rebuilds_noticed.clear()
+            while ready := await self._store.ready(list(self.owned), REBUILDS_AT_ONCE):
+                stored = await self._store.load({rebuild.key for rebuild in ready})
+                folding = Folding(histories=await self._histories(ready, stored))
+                self._inbox.fold(folding)
+                await folding.done
+            await self._rebuilds_noticed.wait()
+
+    async def _finish_import(self, turn: Turn) -> None:
+        """From here on the profiles that the import touched wait to be rebuilt."""
+        records = turn.records
+        finish = Finish(
+            cause=records[0].import_finished.import_id,
+            positions={record.shard: record.position for record in records},
+            through=to_ms(records[-1].accept_time),
+            with_flows=records[0].import_finished.with_flows,
+        )
+        owned = {shard: self.owned[shard] for shard in finish.positions}
+        await self._store.commit(Effects(owned=owned, position=turn.position, finishes=[finish]))
+        self._log.info("import_finished", import_id=finish.cause, position=turn.position)
+        self._kept.clear()
+        self._rebuilds_noticed.set()
+
+    def _oldest_plan(self) -> int:
+        return min(owned.plan_version for owned in self.owned.values())
+
+    async def _adopt_latest(self) -> None:
+        self._plans_noticed = False
+        latest = await self._book.latest()
+        if latest > self._plans.version:
+            await self._adopt(await self._book.at(latest), publish=True)
+
+    async def _adopt(self, plans: Plans, *, publish: bool) -> None:
+        """Judges by these plans from the next position on."""
+        if publish:
+            adoption = plans.adoption_from(self._plans)
+            effects = Effects(owned=self.owned, position=self._inbox.position, adoption=adoption)
+            await self._store.commit(effects)
+            self.owned = {
+                shard: _at_plan(owned, plans.version) for shard, owned in self.owned.items()
+            }
+            self._kept.clear()
+            self._rebuilds_noticed.set()
+            self._log.info("plan_adopted", plan_version=plans.version, shards=len(self.owned))
+        self._plans = plans
+
+    async def _checkpoint_if_far(self) -> None:
+        """Moves the positions of quiet shards on, so that a new term need not read it all again."""
+        position = self._inbox.position
+        if position - self._checkpoint < CHECKPOINT_POSITIONS:
+            return
+        await self._store.commit(Effects(owned=self.owned, position=position))
+        self._checkpoint = position
+
+
+class TermEnded(Exception):
+    """The evaluation of a shard was interrupted; it goes on from what was committed."""
+
+
+def _key(record: EventRecord) -> Key:
+    return Key(record.shard, record.workspace_id, record.profile_id)
+
+
+def _at_plan(owned: Owned, version: int) -> Owned:
+    return Owned(
+        shard=owned.shard, epoch=owned.epoch, position=owned.position, plan_version=version
+    )

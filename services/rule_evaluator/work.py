@@ -1,0 +1,153 @@
+"""What waits to be done in the shards that are owned: records, wake-ups and rebuilds."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from hairspring.contracts.event.v1 import event_pb2
+from hairspring.engine.events import Event
+from hairspring.log.port import Barrier
+from hairspring.store.port import Key, Rebuild, Stored
+
+MOST_RECORDS_WAITING = 5_000
+MOST_RECORDS_A_TURN = 2_000
+
+EventRecord = event_pb2.EventRecord
+Reader = Callable[[Key, Stored], None]
+
+
+def _read_nothing(key: Key, stored: Stored) -> None:
+    """For a wake-up that nobody waits to read after."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Wake:
+    """Profiles to be looked at once everything up to the barrier has been applied.
+
+    `reader` is called for each of them after the commit, before anything else is applied.
+    """
+
+    keys: Sequence[Key]
+    barrier: Barrier
+    rung: bool = False
+    reader: Reader = _read_nothing
+    done: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Folding:
+    """Rebuilds whose histories have been read already, by profile and cause."""
+
+    histories: dict[tuple[Key, str], list[Event]]
+    done: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """What is done in one transaction.
+
+    Either `records` are events, or they all say that an import has finished.
+    """
+
+    records: list[EventRecord]
+    position: int
+    finishing: bool = False
+    wakes: list[Wake] = field(default_factory=list)
+    folding: Folding | None = None
+
+    def settle(self, error: BaseException | None = None) -> None:
+        """Tells those who wait how it went."""
+        waiting = [wake.done for wake in self.wakes]
+        if self.folding is not None:
+            waiting.append(self.folding.done)
+        for future in waiting:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+                future.exception()  # Nobody may be waiting any more.
+
+
+class Inbox:
+    """Gathers work and hands it out turn by turn."""
+
+    def __init__(self, position: int) -> None:
+        self.position = position  #: Everything up to here has been handed out.
+        self.received = position  #: Everything up to here has come in.
+        self.bell = asyncio.Event()
+        self._room = asyncio.Event()
+        self._records: deque[EventRecord] = deque()
+        self._wakes: list[Wake] = []
+        self._foldings: deque[Folding] = deque()
+
+    async def put(self, records: Sequence[EventRecord], through: int) -> None:
+        """Takes records of the log; waits while too many are waiting."""
+        while len(self._records) >= MOST_RECORDS_WAITING:
+            self._room.clear()
+            await self._room.wait()
+        self._records.extend(records)
+        self.received = max(self.received, through)
+        self.bell.set()
+
+    def wake(self, wake: Wake) -> None:
+        """Takes a wake-up."""
+        self._wakes.append(wake)
+        self.bell.set()
+
+    def fold(self, folding: Folding) -> None:
+        """Takes rebuilds."""
+        self._foldings.append(folding)
+        self.bell.set()
+
+    def take(self) -> Turn | None:
+        """The next turn, or None while there is nothing to do."""
+        records, finishing = self._take_records()
+        position = records[-1].position if self._records else self.received
+        turn = Turn(records=records, position=position, finishing=finishing)
+        turn.wakes = [wake for wake in self._wakes if wake.barrier.position <= position]
+        if turn.wakes and not finishing:
+            self._wakes = [wake for wake in self._wakes if wake.barrier.position > position]
+        else:
+            turn.wakes = []
+        if self._foldings and not finishing:
+            turn.folding = self._foldings.popleft()
+        self.position = position
+        self._room.set()
+        if not records and not turn.wakes and turn.folding is None:
+            return None
+        return turn
+
+    def close(self, error: BaseException) -> None:
+        """Tells everybody who still waits that nothing will come of it here."""
+        rest = Turn(records=[], position=self.position, wakes=self._wakes)
+        rest.settle(error)
+        for folding in self._foldings:
+            Turn(records=[], position=self.position, folding=folding).settle(error)
+        self._wakes, self._foldings = [], deque()
+
+    def _take_records(self) -> tuple[list[EventRecord], bool]:
+        """Takes records of one sort: events, or ends of one import."""
+        records: list[EventRecord] = []
+        sort: tuple[str | None, str] | None = None
+        while self._records and len(records) < MOST_RECORDS_A_TURN:
+            record = self._records[0]
+            finished = record.WhichOneof("body") == "import_finished"
+            found = ("finished", record.import_finished.import_id) if finished else (None, "")
+            if sort is not None and found != sort:
+                break
+            sort = found
+            records.append(self._records.popleft())
+        return records, sort is not None and sort[0] == "finished"
+
+
+def waiting_rebuilds(stored: Stored) -> list[Rebuild]:
+    """The rebuilds of a profile that can be done, the earliest first."""
+    ready = [todo for todo in stored.rebuilds if todo.position is not None]
+    return sorted(ready, key=lambda todo: (todo.position or 0, todo.cause))
