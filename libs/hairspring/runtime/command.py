@@ -1,5 +1,6 @@
 """The command of a service: `python -m hairspring.services.<name>`."""
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
@@ -43,11 +44,14 @@ def service_command(
             sys.exit(2)
         logging.configure(service=name, log_format=told.log_format, log_level=told.log_level)
 
-        def announce(address: str) -> None:
-            lifecycle.announce(name, told, address, ready_fd=ready_fd)
-
         async def run(stop: Stop) -> None:
-            await main(told, stop, announce)
+            started = asyncio.Event()
+
+            def announce(address: str) -> None:
+                started.set()
+                lifecycle.announce(name, told, address, ready_fd=ready_fd)
+
+            await _until_stopped(main(told, stop, announce), stop, started)
 
         code = lifecycle.run(
             run,
@@ -58,6 +62,20 @@ def service_command(
         sys.exit(code)
 
     return command
+
+
+async def _until_stopped(work: Awaitable[None], stop: Stop, started: asyncio.Event) -> None:
+    """Let the main end by itself when it is told to stop; cut it off where it has not started."""
+    main = asyncio.ensure_future(work)
+    stopped = asyncio.create_task(stop.wait(), name="stop-before-start")
+    await asyncio.wait({main, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not main.done() and not started.is_set():
+        main.cancel()
+        await asyncio.wait({main})
+        if main.cancelled():
+            return
+    await main
 
 
 def _epilog(required: tuple[str, ...]) -> str:

@@ -14,9 +14,12 @@ from pathlib import Path
 
 import grpc
 from hairspring.contracts.event.v1 import event_log_service_pb2 as log_contract
-from hairspring.contracts.event.v1 import event_log_service_pb2_grpc, event_pb2
+from hairspring.contracts.event.v1 import (
+    event_log_service_pb2_grpc,
+    event_pb2,
+    event_service_pb2_grpc,
+)
 from hairspring.contracts.event.v1 import event_service_pb2 as contract
-from hairspring.contracts.event.v1 import event_service_pb2_grpc
 from hairspring.runtime.client import open_channel
 from hairspring.runtime.server import serve
 from hairspring.services.ingest.app import ERRORS, build
@@ -73,21 +76,21 @@ class IngestProcess:
 
     def __init__(self, database_url: str, directory: Path) -> None:
         self._url = database_url
-        self._ready = directory / "ready.json"
+        self.ready_file = directory / "ready.json"
         self._listen = "127.0.0.1:0"
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self, **environment: str) -> Ingest:
         """Start it, wait until it is ready, and answer a new connection to it."""
-        self._ready.unlink(missing_ok=True)
+        self.ready_file.unlink(missing_ok=True)
         self.process = await run_ingest(
             HAIRSPRING_POSTGRES_URL=self._url,
             HAIRSPRING_INGEST_LISTEN=self._listen,
-            HAIRSPRING_READY_FILE=str(self._ready),
+            HAIRSPRING_READY_FILE=str(self.ready_file),
             **environment,
         )
-        await eventually(self._ready.exists, timeout=30)
-        self._listen = str(json.loads(self._ready.read_bytes())["address"])
+        await eventually(self.ready_file.exists, timeout=30)
+        self._listen = str(json.loads(self.ready_file.read_bytes())["address"])
         return self.connect()
 
     def connect(self) -> Ingest:

@@ -249,7 +249,9 @@ async def test_a_barrier_divides_the_log(service: Ingest) -> None:
 
 async def test_a_barrier_too_far_ahead_is_refused(service: Ingest) -> None:
     """More than ten seconds ahead is INVALID_ARGUMENT."""
-    request = log_contract.ReachBarrierRequest(through_time=from_ms(int(time.time() * 1000) + 60_000))
+    request = log_contract.ReachBarrierRequest(
+        through_time=from_ms(int(time.time() * 1000) + 60_000)
+    )
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await service.log.ReachBarrier(request)
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
