@@ -1,0 +1,132 @@
+"""The store in memory, for simulations and for embedding; it passes the same suite as Postgres."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from hairspring.engine.state import ProfileState
+from hairspring.log.port import Appended, Log
+from hairspring.ownership.port import Ownership
+from hairspring.store.encoding import decode
+from hairspring.store.port import Effects, Key, Page, Rebuild, SegmentStore, Stored
+
+
+class MemoryStore(SegmentStore):
+    """Keeps everything in dictionaries. A commit is whole, since nothing awaits in its middle."""
+
+    def __init__(self, ownership: Ownership, log: Log) -> None:
+        self._ownership = ownership
+        self._log = log
+        self._profiles: dict[Key, tuple[bytes, int | None]] = {}
+        self._members: dict[tuple[Key, str], int] = {}
+        self._rebuilds: dict[tuple[Key, str], Rebuild] = {}
+
+    async def load(self, keys: Collection[Key]) -> dict[Key, Stored]:
+        """Read profiles; one that is not known comes with a new state."""
+        found = {key: Stored(state=ProfileState()) for key in keys}
+        for key in keys:
+            if key in self._profiles:
+                state, due_at = self._profiles[key]
+                found[key] = Stored(state=decode(state), due_at=due_at)
+        for rebuild in sorted(self._rebuilds.values(), key=_by_position):
+            if rebuild.key in found:
+                found[rebuild.key].rebuilds.append(rebuild)
+        return found
+
+    async def commit(self, effects: Effects) -> list[Appended]:
+        """Write everything behind the fence."""
+        adoption = effects.adoption
+        await self._ownership.fence(
+            None,
+            effects.owned,
+            effects.position,
+            plan_version=adoption.version if adoption is not None else None,
+        )
+        appended = await self._log.append(effects.records) if effects.records else []
+        self._write(effects)
+        return appended
+
+    def _write(self, effects: Effects) -> None:
+        for saved in effects.states:
+            self._profiles[saved.key] = (saved.state, saved.due_at)
+        for member in effects.members:
+            if member.entered_at is None:
+                self._members.pop((member.key, member.segment), None)
+            else:
+                self._members[member.key, member.segment] = member.entered_at
+        for touched in effects.touched:
+            self._rebuilds.setdefault((touched.key, touched.cause), touched)
+        for finish in effects.finishes:
+            for named, rebuild in self._rebuilds.items():
+                position = finish.positions.get(rebuild.key.shard)
+                if rebuild.cause == finish.cause and rebuild.position is None and position:
+                    self._rebuilds[named] = replace(
+                        rebuild,
+                        position=position,
+                        through=finish.through,
+                        with_flows=finish.with_flows,
+                    )
+        for done in effects.rebuilt:
+            self._rebuilds.pop((done.key, done.cause), None)
+        if effects.adoption is not None:
+            self._adopt(effects)
+
+    def _adopt(self, effects: Effects) -> None:
+        adoption = effects.adoption
+        assert adoption is not None, "called for an adoption only"
+        cause = f"definition:{adoption.version}"
+        for key in self._profiles:
+            if key.shard in effects.owned and key.workspace in adoption.refill:
+                refill = Rebuild(key=key, cause=cause, position=effects.position)
+                self._rebuilds.setdefault((key, cause), refill)
+        gone = set(adoption.removed)
+        for key, segment in list(self._members):
+            if key.shard in effects.owned and (key.workspace, segment) in gone:
+                del self._members[key, segment]
+
+    async def ready(self, shards: Collection[int], limit: int) -> list[Rebuild]:
+        """Read rebuilds that can be done, the earliest positions first."""
+        ready = [
+            rebuild
+            for rebuild in self._rebuilds.values()
+            if rebuild.position is not None and rebuild.key.shard in shards
+        ]
+        return sorted(ready, key=_by_position)[:limit]
+
+    async def due(self, shards: Collection[int], before: int, limit: int) -> list[tuple[Key, int]]:
+        """Read profiles that are due before a moment, the earliest first."""
+        due = [
+            (key, due_at)
+            for key, (_, due_at) in self._profiles.items()
+            if due_at is not None and due_at < before and key.shard in shards
+        ]
+        return sorted(due, key=lambda found: found[1])[:limit]
+
+    async def timers(self, shard: int, after: Key | None, limit: int) -> list[tuple[Key, int]]:
+        """Read the due times of one shard, by profile, after the key given."""
+        found = [
+            (key, due_at)
+            for key, (_, due_at) in sorted(self._profiles.items())
+            if due_at is not None and key.shard == shard and (after is None or key > after)
+        ]
+        return found[:limit]
+
+    async def members(self, workspace: str, segment: str, after: str, limit: int) -> list[Page]:
+        """List the members of a segment by profile, after the profile given."""
+        found = [
+            Page(key.profile, at)
+            for (key, name), at in self._members.items()
+            if key.workspace == workspace and name == segment and key.profile > after
+        ]
+        return sorted(found)[:limit]
+
+    async def count(self, workspace: str) -> dict[str, int]:
+        """Count the members of each segment that has any."""
+        counts: dict[str, int] = {}
+        for key, segment in self._members:
+            if key.workspace == workspace:
+                counts[segment] = counts.get(segment, 0) + 1
+        return counts
+
+
+def _by_position(rebuild: Rebuild) -> tuple[int, str]:
+    return (rebuild.position if rebuild.position is not None else 2**63, rebuild.cause)

@@ -1,0 +1,266 @@
+"""The three services as processes of their own, which can be killed and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from hairspring.contracts.definition.v1 import (
+    definition_pb2,
+    definition_service_pb2,
+    definition_service_pb2_grpc,
+)
+from hairspring.contracts.event.v1 import (
+    event_log_service_pb2,
+    event_log_service_pb2_grpc,
+    event_pb2,
+    event_service_pb2,
+    event_service_pb2_grpc,
+)
+from hairspring.contracts.membership.v1 import (
+    membership_service_pb2,
+    membership_service_pb2_grpc,
+)
+from hairspring.contracts.message.v1 import message_service_pb2_grpc
+from hairspring.contracts.transition.v1 import (
+    transition_pb2,
+    transition_service_pb2,
+    transition_service_pb2_grpc,
+)
+from hairspring.embedded.ports import free_port
+from hairspring.runtime.client import open_channel
+from hairspring.wire.transitions import transition_json
+
+from tests.support.waiting import eventually
+
+SERVICES = ("ingest", "rule_evaluator", "delivery")
+_LISTEN = {"ingest": "INGEST", "rule_evaluator": "EVALUATOR", "delivery": "DELIVERY"}
+
+
+class Service:
+    """One service as a process, always on the same port."""
+
+    def __init__(self, name: str, environment: dict[str, str], directory: Path) -> None:
+        self.name = name
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.log = directory / f"{name}.log"
+        self._ready = directory / f"{name}.json"
+        self._environment = environment
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running service."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Start it, and wait until it says that it is ready."""
+        self._ready.unlink(missing_ok=True)
+        environment = {
+            **os.environ,
+            **self._environment,
+            f"HAIRSPRING_{_LISTEN[self.name]}_LISTEN": self.address,
+            "HAIRSPRING_READY_FILE": str(self._ready),
+        }
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                f"hairspring.services.{self.name}",
+                "--die-with-parent",
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        await eventually(self._is_ready, timeout=30.0)
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        if self._process.returncode is not None:
+            raise AssertionError(f"{self.name} ended:\n{self.log.read_text()[-3000:]}")
+        return self._ready.exists()
+
+    async def kill(self) -> None:
+        """End it by SIGKILL."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> int:
+        """End it by SIGTERM, and answer its exit code."""
+        return await self._end(signal.SIGTERM)
+
+    async def _end(self, number: signal.Signals) -> int:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return 0 if process is None else process.returncode or 0
+        process.send_signal(number)
+        async with asyncio.timeout(20):
+            return await process.wait()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it has logged."""
+        found = []
+        for line in self.log.read_text().splitlines():
+            if line.startswith("{"):
+                found.append(json.loads(line))
+        return found
+
+
+class Cluster:
+    """Services on one Postgres and one Redis, and the calls that tests make most."""
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        self.services = {service.name: service for service in services}
+        self._channels = {s.name: open_channel(s.address) for s in services}
+        channel = self._channels["ingest"]
+        self.events = event_service_pb2_grpc.EventServiceStub(channel)
+        self.log = event_log_service_pb2_grpc.EventLogServiceStub(channel)
+        channel = self._channels["rule_evaluator"]
+        self.definitions = definition_service_pb2_grpc.DefinitionServiceStub(channel)
+        self.memberships = membership_service_pb2_grpc.MembershipServiceStub(channel)
+        self.transitions = transition_service_pb2_grpc.TransitionServiceStub(channel)
+        if "delivery" in self._channels:
+            self.messages = message_service_pb2_grpc.MessageServiceStub(self._channels["delivery"])
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The settings with which clients find the services."""
+        return {
+            f"HAIRSPRING_{_LISTEN[name]}_ADDRESS": service.address
+            for name, service in self.services.items()
+        }
+
+    async def close(self) -> None:
+        """Close the channels."""
+        for channel in self._channels.values():
+            await channel.close()
+
+    async def apply(self, text: str, **fields: Any) -> list[definition_pb2.Problem]:
+        """Apply definitions, wait until every shard judges by them, and answer the problems."""
+        response = await self.definitions.ApplyDefinitions(
+            definition_service_pb2.ApplyDefinitionsRequest(
+                manifests=[definition_pb2.Manifest(path="test.yaml", text=text)], **fields
+            ),
+            timeout=30,
+            wait_for_ready=True,
+        )
+        assert not response.waiting_shards
+        return list(response.problems)
+
+    async def track(self, *events: event_pb2.Event) -> list[event_service_pb2.EventResult]:
+        """Record events, and try again while ingest is away; they carry their message ids."""
+        request = event_service_pb2.BatchTrackEventsRequest(events=events)
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    answer = await self.events.BatchTrackEvents(request, timeout=5)
+                    return list(answer.results)
+                except Exception:
+                    await asyncio.sleep(0.05)
+
+    async def settled(self, profiles: Iterable[str]) -> None:
+        """Wait until everything accepted so far has been evaluated for these profiles."""
+        names = sorted(set(profiles))
+        for start in range(0, len(names), 500):
+            request = membership_service_pb2.CheckMembershipsRequest(
+                questions=[
+                    membership_service_pb2.MembershipQuestion(profile_id=name, segment="any")
+                    for name in names[start : start + 500]
+                ]
+            )
+            async with asyncio.timeout(60):
+                while True:
+                    try:
+                        await self.memberships.CheckMemberships(request, timeout=20)
+                        break
+                    except Exception:
+                        await asyncio.sleep(0.05)
+
+    async def records(self, after: int = 0) -> list[transition_pb2.Record]:
+        """Read the evaluator's log."""
+        request = transition_service_pb2.TailRecordsRequest(after_position=after, stop_at_head=True)
+        return [
+            record
+            async for answer in self.transitions.TailRecords(
+                request, timeout=60, wait_for_ready=True
+            )
+            for record in answer.records
+        ]
+
+    async def changes(self) -> list[dict[str, Any]]:
+        """The transitions as people read them, ordered as `simulate` orders them."""
+        found = [
+            transition_json(record)
+            for record in await self.records()
+            if record.WhichOneof("body") == "transition"
+        ]
+        return sorted(found, key=lambda c: (c["effective_at"], c["profile"], c["segment"]))
+
+    async def event_log(self) -> list[event_pb2.EventRecord]:
+        """Read the event log."""
+        request = event_log_service_pb2.TailEventsRequest(stop_at_head=True, max_batch_size=5000)
+        return [
+            record
+            async for answer in self.log.TailEvents(request, timeout=60, wait_for_ready=True)
+            for record in answer.records
+        ]
+
+
+@asynccontextmanager
+async def cluster(
+    directory: Path,
+    postgres_url: str,
+    redis_url: str,
+    *,
+    smtp_url: str = "",
+    services: Sequence[str] = SERVICES,
+    **settings: str,
+) -> AsyncIterator[Cluster]:
+    """Run services as processes; in the end all of them are ended by SIGTERM."""
+    environment = {
+        "HAIRSPRING_POSTGRES_URL": postgres_url,
+        "HAIRSPRING_REDIS_URL": redis_url,
+        "HAIRSPRING_SMTP_URL": smtp_url,
+        "HAIRSPRING_MAIL_FROM": "shop@example.com",
+        **{f"HAIRSPRING_{name.upper()}": value for name, value in settings.items()},
+    }
+    made = [Service(name, environment, directory) for name in services]
+    running = Cluster(made)
+    environment.update(running.addresses)
+    try:
+        await asyncio.gather(*(service.start() for service in made))
+        yield running
+    finally:
+        await running.close()
+        await asyncio.gather(*(service.stop() for service in made), return_exceptions=True)
+
+
+def track(
+    profile: str, name: str, *, at: int | None = None, id: str = "", **properties: object
+) -> event_pb2.Event:
+    """Make an event; `at` in milliseconds, UTC."""
+    event = event_pb2.Event(
+        profile_id=profile,
+        name=name,
+        message_id=id,
+        properties_json=json.dumps(properties).encode(),
+    )
+    if at is not None:
+        event.occur_time.seconds, rest = divmod(at, 1000)
+        event.occur_time.nanos = rest * 1_000_000
+    return event
+
+
+def now() -> int:
+    """The time in milliseconds, UTC."""
+    return time.time_ns() // 1_000_000
