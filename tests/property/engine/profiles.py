@@ -1,0 +1,59 @@
+"""How many cases the properties try.
+
+By default a hundred each from Hypothesis, which shrinks what fails: a few seconds. With
+`HAIRSPRING_PROPERTIES=deep` 200,000 more each from plain random numbers (or as many as it says);
+what fails there names its seed, and `HAIRSPRING_SEED` tries that one alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from random import Random
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+DEEP = 200_000
+FAST = 100
+
+Property = Callable[[Random], None]
+
+
+def property_test(check: Property) -> Callable[[], None]:
+    """Makes a test of a property of whatever the `Random` that it is given leads to."""
+
+    @settings(
+        max_examples=FAST,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.randoms(use_true_random=False))
+    def shrinkable(random: Random) -> None:
+        check(random)
+
+    @functools.wraps(check)
+    def test() -> None:
+        seed = os.environ.get("HAIRSPRING_SEED")
+        if seed is not None:
+            check(Random(int(seed)))
+            return
+        shrinkable()
+        first = int(os.environ.get("HAIRSPRING_FIRST_SEED", "0"))
+        for number in range(first, first + _deep_cases()):
+            try:
+                check(Random(number))
+            except BaseException as error:
+                error.add_note(f"try it alone: HAIRSPRING_SEED={number}")
+                raise
+
+    del test.__wrapped__  # type: ignore[attr-defined]  # pytest would ask for a fixture `random`
+    return test
+
+
+def _deep_cases() -> int:
+    asked = os.environ.get("HAIRSPRING_PROPERTIES", "")
+    return DEEP if asked == "deep" else int(asked or 0)

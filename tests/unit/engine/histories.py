@@ -1,0 +1,80 @@
+"""Short ways to write engines' inputs in tests; times are milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hairspring.engine.conditions import Condition
+from hairspring.engine.events import Event, EventKind
+from hairspring.engine.plan import Plan
+from hairspring.engine.records import Dropped, Held, Matched, Record, Transition
+from hairspring.engine.segments import Segment
+from hairspring.engine.state import ProfileState
+from hairspring.engine.step import Passed, Step, step
+from hairspring.engine.streams import Pattern
+
+ADD = Pattern(names=("Add",))
+BUY = Pattern(names=("Buy",))
+GO = Pattern(names=("Go",))
+STOP = Pattern(names=("Stop",))
+
+
+def event(name: str, time: int, order: int = 0, accepted_at: int | None = None) -> Event:
+    """An event, accepted at once unless said otherwise; its id is its name and time."""
+    return Event(
+        name=name,
+        time=time,
+        order=order or time,
+        accepted_at=time if accepted_at is None else accepted_at,
+        message_id=f"{name}@{time}",
+    )
+
+
+def identify(time: int, **traits: object) -> Event:
+    """A change of traits."""
+    return Event("", time, time, time, f"identify@{time}", EventKind.IDENTIFY, traits)
+
+
+def knowing(*events: Event) -> ProfileState:
+    """The state of a profile whose events have been put into the streams of ADD, BUY, GO, STOP."""
+    state = ProfileState()
+    patterns = {pattern.names[0]: pattern for pattern in (ADD, BUY, GO, STOP)}
+    for one in events:
+        pattern = patterns[one.name]
+        run = state.streams.setdefault(pattern.key, type(state.run(pattern.key))())
+        run.insert(one.time, one.order)
+    return state
+
+
+def fold(plan: Plan, *given: Event | Passed, lateness: int = 0) -> Step:
+    """Everything that came of some inputs."""
+    state, records, alarm = ProfileState(), list[Record](), None
+    for one in given:
+        state, found, alarm = step(state, one, plan, lateness=lateness)
+        records += found
+    return Step(state, records, alarm)
+
+
+def lines(records: Iterable[Record]) -> list[str]:
+    """The records in words, such as `1000 entered carts by Add@0`."""
+    return [_line(record) for record in records]
+
+
+def _line(record: Record) -> str:
+    match record:
+        case Transition():
+            cause = record.cause.event
+            by = "time" if cause is None else cause.message_id
+            late = " late" if record.cause.late else ""
+            return f"{record.effective_at} {record.change.value} {record.segment} by {by}{late}"
+        case Held():
+            return f"{record.rise_at} held {record.segment} by {record.reason} until {record.until}"
+        case Dropped():
+            return f"{record.rise_at} dropped {record.segment} by {record.reason}"
+        case Matched():
+            return f"{record.event.time} matched {record.event.name}"
+
+
+def segment(enter: Condition, name: str = "carts", **more: object) -> Segment:
+    """A segment of the name that most tests use."""
+    return Segment(name=name, enter=enter, **more)  # type: ignore[arg-type]
