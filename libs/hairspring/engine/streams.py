@@ -5,6 +5,7 @@ bisection, so a late event is an insertion and nothing else has to be corrected.
 """
 
 import hashlib
+import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -79,7 +80,7 @@ class Pattern:
             raise ValueError("a pattern needs names, and a predicate exactly where it has `where`")
         names = (ANY_EVENT,) if ANY_EVENT in self.names else tuple(sorted(set(self.names)))
         object.__setattr__(self, "names", names)
-        text = "\x00".join((*names, "\x01", self.where or ""))
+        text = json.dumps([names, self.where])
         object.__setattr__(self, "key", hashlib.blake2b(text.encode(), digest_size=6).hexdigest())
 
     def matches(self, event: Event) -> bool:

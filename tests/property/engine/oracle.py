@@ -134,9 +134,9 @@ def holds(condition: Condition, history: list[Event], members: set[str], t: int)
     if isinstance(condition, Abandoned):
         return _abandoned(condition, history, t)
     if isinstance(condition, All):
-        return all([holds(part, history, members, t) for part in condition.parts])
+        return all(holds(part, history, members, t) for part in condition.parts)
     if isinstance(condition, Any):
-        return any([holds(part, history, members, t) for part in condition.parts])
+        return any(holds(part, history, members, t) for part in condition.parts)
     if isinstance(condition, Not):
         return not holds(condition.part, history, members, t)
     return condition.segment in members

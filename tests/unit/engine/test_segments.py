@@ -59,8 +59,8 @@ def test_stay_ends_exactly() -> None:
     staying = judge(a_segment(stay=10), IN, 9, YES, None, None)
     leaving = judge(a_segment(stay=10), IN, 10, YES, None, None)
 
-    assert (True, 10) == (staying.state.member, staying.state.until)
-    assert (Outcome.LEFT, 10) == (leaving.outcome, leaving.state.left_at)
+    assert (staying.state.member, staying.state.until) == (True, 10)
+    assert (leaving.outcome, leaving.state.left_at) == (Outcome.LEFT, 10)
 
 
 def test_cooldown_ends_exactly() -> None:
@@ -68,9 +68,9 @@ def test_cooldown_ends_exactly() -> None:
     held = judge(a_segment(cooldown=5), LEFT_AT_8, 12, YES, None, None)
     entered = judge(a_segment(cooldown=5), held.state, 13, YES, None, None)
 
-    assert (Outcome.HELD, "cooldown", 13) == (held.outcome, held.reason, held.until)
-    assert 13 == held.state.until
-    assert Outcome.ENTERED == entered.outcome
+    assert (held.outcome, held.reason, held.until) == (Outcome.HELD, "cooldown", 13)
+    assert held.state.until == 13
+    assert entered.outcome == Outcome.ENTERED
 
 
 def test_a_rise_of_an_old_event_is_used_up() -> None:
@@ -79,9 +79,9 @@ def test_a_rise_of_an_old_event_is_used_up() -> None:
     old = judge(a_segment(max_event_age=3), OUT, 10, YES, None, 4)
     still = judge(a_segment(max_event_age=3), old.state, 11, YES, None, None)
 
-    assert Outcome.ENTERED == young.outcome
-    assert (Outcome.DROPPED, "max_event_age") == (old.outcome, old.reason)
-    assert (None, False) == (still.outcome, still.state.member)
+    assert young.outcome == Outcome.ENTERED
+    assert (old.outcome, old.reason) == (Outcome.DROPPED, "max_event_age")
+    assert (still.outcome, still.state.member) == (None, False)
 
 
 def test_a_rise_in_the_millisecond_of_leaving_waits_for_the_next() -> None:
@@ -111,8 +111,8 @@ def test_nobody_comes_back_for_what_she_did_before_she_left() -> None:
         plan, event("Add", 0), event("Add", 8), event("Buy", 9), event("Stop", 12), event("Add", 20)
     )
 
-    assert [
+    assert lines(found.records) == [
         "0 entered carts by Add@0",
         "9 left carts by Buy@9",
         "20 entered carts by Add@20",
-    ] == lines(found.records)
+    ]

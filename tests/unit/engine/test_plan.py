@@ -1,0 +1,63 @@
+"""The plan."""
+
+from __future__ import annotations
+
+import pytest
+from hairspring.engine.conditions import All, InSegment, Not, Performed
+from hairspring.engine.plan import CircularSegments, Plan
+from hairspring.engine.streams import Pattern
+
+from tests.unit.engine.histories import ADD, BUY, event, segment
+
+ANY = Pattern(names=("*",))
+
+
+def test_segments_come_after_those_they_refer_to() -> None:
+    """Whatever the order they are given in, and by name where that leaves a choice."""
+    plan = Plan(
+        [
+            segment(InSegment("z"), "a"),
+            segment(Performed(pattern=ADD), "z"),
+            segment(Performed(pattern=ADD), "b"),
+        ]
+    )
+
+    assert [one.name for one in plan.segments] == ["z", "a", "b"]
+    assert (plan.number["a"],) == plan.dependents[plan.number["z"]]
+
+
+def test_circles_are_refused_and_shown() -> None:
+    """The error names the way round; a reference to oneself is a circle too."""
+    circle = [
+        segment(InSegment("b"), "a"),
+        segment(Not(InSegment("c")), "b"),
+        segment(Performed(pattern=ADD), "c", exit=InSegment("a")),
+    ]
+    with pytest.raises(CircularSegments, match="a → b → c → a"):
+        Plan(circle)
+    with pytest.raises(CircularSegments, match="a → a"):
+        Plan([segment(InSegment("a"), "a")])
+
+
+def test_an_unknown_segment_is_refused() -> None:
+    """With the names of both."""
+    with pytest.raises(ValueError, match="no segment 'staff', which 'carts' refers to"):
+        Plan([segment(Not(InSegment("staff")))])
+
+
+def test_an_event_looks_up_only_what_mentions_it() -> None:
+    """A pattern that two segments use is tried once; `*` is tried on every event."""
+    plan = Plan(
+        [
+            segment(Performed(pattern=ADD), "a"),
+            segment(All((Performed(pattern=ADD), Performed(pattern=BUY))), "b"),
+            segment(Performed(pattern=ANY), "c"),
+        ]
+    )
+
+    def tried(name: str) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
+        return [(watch.pattern.names, watch.segments) for watch in plan.watches(event(name, 0))]
+
+    assert tried("Add") == [(("Add",), (0, 1)), (("*",), (2,))]
+    assert tried("Buy") == [(("Buy",), (1,)), (("*",), (2,))]
+    assert tried("Unheard Of") == [(("*",), (2,))]
