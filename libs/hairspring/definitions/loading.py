@@ -1,0 +1,88 @@
+"""Loading: manifests go in; a checked catalog comes out, or every problem at once."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from hairspring.definitions import catalog, checks, drafts, yaml_nodes
+from hairspring.definitions.catalog import Catalog
+from hairspring.definitions.drafts import Draft
+from hairspring.definitions.fields import Report
+from hairspring.definitions.kinds import Kind
+from hairspring.definitions.problems import BadDefinitions, Problem
+
+_EMPTY = Catalog()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A file of definitions: where it came from, and its YAML."""
+
+    path: str
+    text: str
+
+
+def load(
+    manifests: Sequence[Manifest], existing: Catalog | None = None, *, prune: bool = False
+) -> Catalog:
+    """Checks definitions as a whole and puts them over the existing ones.
+
+    With `prune`, what the manifests do not name is left out.
+
+    Raises:
+        BadDefinitions: If anything is wrong, with every problem in the order of the manifests.
+    """
+    reports: list[Report] = []
+    found: list[Draft] = []
+    for manifest in manifests:
+        found += _read(manifest, reports)
+    standing = _standing(existing if existing is not None and not prune else _EMPTY, found)
+    checks.check_duplicates(found)
+    checks.check_references(reports, _known(standing, found))
+    checks.check_circles(found, standing)
+    problems = [problem for report in reports for problem in _in_order(report.problems)]
+    if problems:
+        raise BadDefinitions(problems)
+    made = [catalog.define(draft.kind, draft.body, draft.source) for draft in found]
+    return catalog.collect([*standing.all(), *made])
+
+
+def _read(manifest: Manifest, reports: list[Report]) -> list[Draft]:
+    text = manifest.text.removeprefix("\ufeff")
+    try:
+        documents = yaml_nodes.documents(text)
+    except yaml_nodes.BadYaml as error:
+        report = Report(manifest_path=manifest.path, text=text)
+        report.add(error.line, error.column, "", error.description)
+        reports.append(report)
+        return []
+    found: list[Draft] = []
+    for document in documents:
+        report = Report(manifest_path=manifest.path, text=text)
+        reports.append(report)
+        draft = drafts.read(document, report)
+        if draft is not None:
+            found.append(draft)
+    return found
+
+
+def _standing(existing: Catalog, found: Iterable[Draft]) -> Catalog:
+    """What stays of the existing definitions."""
+    replaced = {(draft.kind, draft.name) for draft in found}
+    return catalog.collect(
+        definition
+        for definition in existing.all()
+        if (definition.kind, definition.name) not in replaced
+    )
+
+
+def _known(standing: Catalog, found: Iterable[Draft]) -> dict[Kind, set[str]]:
+    known: dict[Kind, set[str]] = {kind: set() for kind in Kind}
+    for definition in standing.all():
+        known[definition.kind].add(definition.name)
+    for draft in found:
+        known[draft.kind].add(draft.name)
+    return known
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda problem: (problem.line, problem.column))
