@@ -39,6 +39,9 @@ class DiskSort:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         """Remove the temporary files."""
         for run in self._runs:
             run.close()

@@ -15,6 +15,7 @@ from hairspring.contracts.event.v1 import event_pb2
 from hairspring.contracts.membership.v1 import membership_pb2 as pb
 from hairspring.contracts.membership.v1 import membership_service_pb2 as service_pb
 from hairspring.contracts.membership.v1.membership_service_pb2_grpc import MembershipServiceStub
+from hairspring.wire.times import iso, to_ms
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -140,8 +141,8 @@ def _event(event: event_pb2.EventReference) -> dict[str, Any]:
 
 
 def _iso(timestamp: Timestamp) -> str:
-    return times.to_iso(times.from_timestamp(timestamp))
+    return iso(to_ms(timestamp))
 
 
 def _local(timestamp: Timestamp) -> str:
-    return times.to_local(times.from_timestamp(timestamp))
+    return times.to_local(to_ms(timestamp))

@@ -10,12 +10,13 @@ import click
 import grpc.aio
 import orjson
 
-from hairspring.cli import calls, times
+from hairspring.cli import calls
 from hairspring.cli.addresses import address_option
 from hairspring.cli.output import write_line
 from hairspring.contracts.event.v1 import event_log_service_pb2 as service_pb
 from hairspring.contracts.event.v1 import event_pb2 as pb
 from hairspring.contracts.event.v1.event_log_service_pb2_grpc import EventLogServiceStub
+from hairspring.wire.times import iso, to_ms
 
 _BATCH = 2_000
 
@@ -58,7 +59,7 @@ def line(record: pb.EventRecord) -> dict[str, Any] | None:
     """Write one record; None for a kind of record that is no part of the history."""
     standing = {
         "position": record.position,
-        "acceptedAt": times.to_iso(times.from_timestamp(record.accept_time)),
+        "acceptedAt": iso(to_ms(record.accept_time)),
     }
     match record.WhichOneof("body"):
         case "event":
@@ -83,7 +84,7 @@ def _event(record: pb.EventRecord) -> dict[str, Any]:
         "type": "identify" if identify else "track",
         "messageId": event.message_id,
         "userId": record.profile_id,
-        "timestamp": times.to_iso(times.from_timestamp(event.occur_time)),
+        "timestamp": iso(to_ms(event.occur_time)),
         "traits" if identify else "properties": _json(event.properties_json),
     }
     if not identify:
@@ -91,7 +92,7 @@ def _event(record: pb.EventRecord) -> dict[str, Any]:
     if event.context_json:
         written["context"] = _json(event.context_json)
     if event.HasField("original_time"):
-        written["originalTimestamp"] = times.to_iso(times.from_timestamp(event.original_time))
+        written["originalTimestamp"] = iso(to_ms(event.original_time))
     if event.import_id:
         written["importId"] = event.import_id
     return written

@@ -16,6 +16,7 @@ from hairspring.contracts.definition.v1 import definition_service_pb2 as service
 from hairspring.contracts.definition.v1.definition_service_pb2_grpc import DefinitionServiceStub
 from hairspring.contracts.membership.v1 import membership_service_pb2 as membership_pb
 from hairspring.contracts.membership.v1.membership_service_pb2_grpc import MembershipServiceStub
+from hairspring.wire.times import iso, to_ms
 
 _KINDS = {
     "segments": pb.DEFINITION_KIND_SEGMENT,
@@ -70,14 +71,14 @@ def _line(definition: pb.Definition, body: dict[str, Any], size: int | None) -> 
     line: dict[str, Any] = {"name": definition.name, "version": definition.version}
     if size is not None:
         line["members"] = size
-    applied = times.to_iso(times.from_timestamp(definition.apply_time))
+    applied = iso(to_ms(definition.apply_time))
     return {**line, "applied_at": applied, "definition": body}
 
 
 def _cells(
     what: str, definition: pb.Definition, body: dict[str, Any], size: int | None
 ) -> list[str]:
-    applied = times.to_local(times.from_timestamp(definition.apply_time))
+    applied = times.to_local(to_ms(definition.apply_time))
     known = [str(definition.version), applied]
     match what:
         case "segments":

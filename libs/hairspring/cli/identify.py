@@ -7,12 +7,13 @@ import uuid
 import click
 import orjson
 
-from hairspring.cli import assignments, calls, times
+from hairspring.cli import assignments, calls
 from hairspring.cli.addresses import address_option
 from hairspring.cli.output import format_option
 from hairspring.cli.track import moment, tell
 from hairspring.contracts.event.v1 import event_service_pb2 as service_pb
 from hairspring.contracts.event.v1.event_service_pb2_grpc import EventServiceStub
+from hairspring.wire.times import from_ms
 
 
 @click.command()
@@ -42,7 +43,7 @@ def identify(
         profile_id=profile,
         message_id=message_id or str(uuid.uuid4()),
         traits_json=orjson.dumps(assignments.parse(traits, "--trait")),
-        occur_time=times.to_timestamp(moment(at)) if at else None,
+        occur_time=from_ms(moment(at)) if at else None,
     )
     calls.run(_identify(request, output_format, address))
 

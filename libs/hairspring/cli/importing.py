@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import orjson
 
-from hairspring.cli import calls, import_wait, segment_spec, times
+from hairspring.cli import calls, import_wait, segment_spec
 from hairspring.cli.addresses import address_option
 from hairspring.cli.event_files import LONGEST_LINE, EventFile
 from hairspring.cli.import_calls import BATCH, BATCH_BYTES, ImportCalls, Line
@@ -21,6 +21,7 @@ from hairspring.cli.output import console, format_option, say, write_line
 from hairspring.cli.rejects import Rejects
 from hairspring.contracts.event.v1 import event_pb2 as pb
 from hairspring.contracts.event.v1 import event_service_pb2 as service_pb
+from hairspring.wire.times import from_ms
 
 _FIRST_BYTES = 64 * 1024
 _REMARKS_TOLD = 10
@@ -145,7 +146,7 @@ def as_contract(event: segment_spec.Event) -> pb.Event:
         message_id=event.message_id,
         profile_id=event.profile,
         name=event.name,
-        occur_time=times.to_timestamp(event.time),
+        occur_time=from_ms(event.time),
         properties_json=orjson.dumps(event.properties),
         context_json=orjson.dumps(event.context) if event.context else b"",
     )

@@ -9,6 +9,7 @@ from hairspring.cli.addresses import address_option
 from hairspring.cli.output import Column, Sheet, format_option
 from hairspring.contracts.membership.v1 import membership_service_pb2 as service_pb
 from hairspring.contracts.membership.v1.membership_service_pb2_grpc import MembershipServiceStub
+from hairspring.wire.times import iso, to_ms
 
 _PAGE = 5_000
 _COLUMNS = (Column(title="profile", style="bold"), Column(title="since", style="dim"))
@@ -36,11 +37,11 @@ async def _print(segment: str, output_format: str, address: str | None) -> None:
                     timeout=calls.DEADLINE_SECONDS,
                 )
                 for member in page.members:
-                    since = times.from_timestamp(member.enter_time)
+                    since = to_ms(member.enter_time)
                     line = {
                         "profile": member.profile_id,
                         "segment": member.segment or segment,
-                        "entered_at": times.to_iso(since),
+                        "entered_at": iso(since),
                     }
                     sheet.add(line, [member.profile_id, times.to_local(since)])
                 token = page.next_page_token

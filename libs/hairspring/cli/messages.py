@@ -12,6 +12,7 @@ from hairspring.cli.output import Column, Sheet, format_option
 from hairspring.contracts.message.v1 import message_pb2 as pb
 from hairspring.contracts.message.v1 import message_service_pb2 as service_pb
 from hairspring.contracts.message.v1.message_service_pb2_grpc import MessageServiceStub
+from hairspring.wire.times import iso, to_ms
 
 STATUSES = {
     "pending": pb.MESSAGE_STATUS_PENDING,
@@ -90,14 +91,14 @@ def _line(message: pb.Message) -> dict[str, Any]:
     }
     for name in ("due_time", "send_time"):
         if message.HasField(name):
-            at = times.from_timestamp(getattr(message, name))
-            line["due_at" if name == "due_time" else "sent_at"] = times.to_iso(at)
+            at = to_ms(getattr(message, name))
+            line["due_at" if name == "due_time" else "sent_at"] = iso(at)
     return line
 
 
 def _cells(message: pb.Message) -> list[str]:
     return [
-        times.to_local(times.from_timestamp(message.due_time)),
+        times.to_local(to_ms(message.due_time)),
         _NAMES.get(message.status, ""),
         message.profile_id,
         message.recipient,

@@ -13,6 +13,8 @@ from hairspring.cli import records, times
 from hairspring.cli.output import console
 from hairspring.contracts.transition.v1 import transition_pb2 as pb
 from hairspring.embedded.mail import SunkMail
+from hairspring.wire.times import to_ms
+from hairspring.wire.transitions import transition_json
 
 _STYLES = {"entered": "green", "left": "yellow", "mail": "magenta", "flow": "cyan", "note": "red"}
 _KIND_WIDTH = 8
@@ -53,11 +55,11 @@ class Narrator:
 
 def transition(record: pb.Record) -> Text:
     """Tell one transition; one that time brought about says so: a timer fired."""
-    line = records.transition_line(record)
-    effective = times.from_timestamp(record.transition.effective_time)
+    line = transition_json(record)
+    effective = to_ms(record.transition.effective_time)
     why = records.reason(line)
     if record.transition.cause.WhichOneof("kind") == "time" and "origin" not in line:
-        late = times.from_timestamp(record.record_time) - effective
+        late = to_ms(record.record_time) - effective
         why = f"timer fired ({late} ms)"
     text = told(times.to_local(effective)[11:], line["change"], "")
     text.append(f"{line['segment']:<20} ", style="cyan")

@@ -12,6 +12,7 @@ from hairspring.cli.output import Column, Sheet, format_option
 from hairspring.contracts.flow.v1 import flow_service_pb2 as service_pb
 from hairspring.contracts.flow.v1 import run_pb2 as pb
 from hairspring.contracts.flow.v1.flow_service_pb2_grpc import FlowServiceStub
+from hairspring.wire.times import iso, to_ms
 
 _STATUSES = {
     "active": pb.RUN_STATUS_ACTIVE,
@@ -83,14 +84,14 @@ def _line(run: pb.Run) -> dict[str, Any]:
     }
     for name, written in _MOMENTS.items():
         if run.HasField(name):  # type: ignore[arg-type]
-            line[written] = times.to_iso(times.from_timestamp(getattr(run, name)))
+            line[written] = iso(to_ms(getattr(run, name)))
     return line
 
 
 def _cells(run: pb.Run) -> list[str]:
-    due = times.to_local(times.from_timestamp(run.due_time)) if run.HasField("due_time") else ""
+    due = times.to_local(to_ms(run.due_time)) if run.HasField("due_time") else ""
     return [
-        times.to_local(times.from_timestamp(run.start_time)),
+        times.to_local(to_ms(run.start_time)),
         run.flow,
         run.profile_id,
         _NAMES.get(run.status, ""),

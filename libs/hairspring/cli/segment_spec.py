@@ -14,6 +14,7 @@ from typing import Any, Literal
 import orjson
 
 from hairspring.cli import times
+from hairspring.wire.times import iso
 
 Json = dict[str, Any]
 
@@ -208,7 +209,7 @@ def _time(document: Json) -> tuple[int, str]:
         if moment is None:
             raise _Refused(f'"{key}" is not an ISO 8601 time: {_shown(value)}')
         if moment.bounded:
-            return moment.at, f'"{key}" {_shown(value)} taken as {times.to_iso(moment.at)}'
+            return moment.at, f'"{key}" {_shown(value)} taken as {iso(moment.at)}'
         return moment.at, ""
     raise _Refused('neither "timestamp" nor "originalTimestamp" says when it happened')
 

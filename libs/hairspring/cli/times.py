@@ -1,4 +1,4 @@
-"""Moments as people and files write them, and as milliseconds since the epoch."""
+"""Moments as people and files write them, to and from milliseconds since the epoch."""
 
 from __future__ import annotations
 
@@ -6,21 +6,16 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from google.protobuf.timestamp_pb2 import Timestamp
+from hairspring.wire.times import EARLIEST_MS, LATEST_MS, iso
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-
-FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
-"""The earliest moment that can be written: the start of the year 1."""
-LAST = (datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC) - _EPOCH) // _MILLISECOND
-"""The latest moment that can be written: the end of the year 9999."""
 
 # Numbers from here on are milliseconds, smaller ones are seconds: 1e11 s is the year 5138.
 _MILLISECONDS_FROM = 100_000_000_000
 
 # ISO 8601 with a year that datetime cannot hold, such as +058000-01-01T00:00:00Z.
-_FAR_YEAR = re.compile(r"(?P<sign>[+-]?)(?P<year>\d{4,9})-\d\d-\d\d(?:[Tt ].*)?\Z", re.DOTALL)
+_FAR_YEAR = re.compile(r"(?P<sign>[+-]?)(?P<year>\d{4,9})-\d\d-\d\d(?:[T ].*)?\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +38,7 @@ def parse(value: object) -> Moment | None:
         return _from_number(value)
     if not isinstance(value, str):
         return None
-    text = value.strip()
+    text = value.strip().upper()
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -53,29 +48,12 @@ def parse(value: object) -> Moment | None:
     return _bounded((moment - _EPOCH) // _MILLISECOND)
 
 
-def to_iso(at: int) -> str:
-    """Write milliseconds since the epoch as ISO 8601 in UTC, to the millisecond."""
-    moment = _EPOCH + timedelta(milliseconds=at)
-    # strftime does not fill up years before 1000.
-    return f"{moment:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + f".{moment.microsecond // 1000:03d}Z"
-
-
 def to_local(at: int) -> str:
     """Write milliseconds since the epoch for people, in the time zone of this machine."""
-    if not FIRST + 86_400_000 < at < LAST - 86_400_000:
-        return to_iso(at)
+    if not EARLIEST_MS + 86_400_000 < at < LATEST_MS - 86_400_000:
+        return iso(at)
     moment = (_EPOCH + timedelta(milliseconds=at)).astimezone()
     return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}"
-
-
-def from_timestamp(timestamp: Timestamp) -> int:
-    """Turn a contract's timestamp into milliseconds since the epoch; finer parts are cut off."""
-    return timestamp.seconds * 1000 + timestamp.nanos // 1_000_000
-
-
-def to_timestamp(at: int) -> Timestamp:
-    """Turn milliseconds since the epoch into a contract's timestamp."""
-    return Timestamp(seconds=at // 1000, nanos=at % 1000 * 1_000_000)
 
 
 def _from_number(value: float) -> Moment | None:
@@ -83,7 +61,7 @@ def _from_number(value: float) -> Moment | None:
         return None
     in_milliseconds = abs(value) >= _MILLISECONDS_FROM
     if abs(value) > 1e300:
-        return Moment(at=LAST if value > 0 else FIRST, bounded=True)
+        return Moment(at=LATEST_MS if value > 0 else EARLIEST_MS, bounded=True)
     return _bounded(int(value // 1) if in_milliseconds else int(value * 1000 // 1))
 
 
@@ -94,10 +72,10 @@ def _from_far_year(text: str) -> Moment | None:
     year = int(match["year"]) * (-1 if match["sign"] == "-" else 1)
     if 1 <= year <= 9999:
         return None
-    return Moment(at=LAST if year > 0 else FIRST, bounded=True)
+    return Moment(at=LATEST_MS if year > 0 else EARLIEST_MS, bounded=True)
 
 
 def _bounded(at: int) -> Moment:
-    if FIRST <= at <= LAST:
+    if EARLIEST_MS <= at <= LATEST_MS:
         return Moment(at=at)
-    return Moment(at=min(max(at, FIRST), LAST), bounded=True)
+    return Moment(at=min(max(at, EARLIEST_MS), LATEST_MS), bounded=True)

@@ -14,6 +14,7 @@ from hairspring.cli.output import console, format_option, write_line
 from hairspring.contracts.event.v1 import event_pb2 as pb
 from hairspring.contracts.event.v1 import event_service_pb2 as service_pb
 from hairspring.contracts.event.v1.event_service_pb2_grpc import EventServiceStub
+from hairspring.wire.times import from_ms, iso, to_ms
 
 _STATUSES = {
     service_pb.EVENT_STATUS_ACCEPTED: "accepted",
@@ -53,7 +54,7 @@ def track(
         # Made here, so that the library may try again after a broken connection.
         message_id=message_id or str(uuid.uuid4()),
         properties_json=orjson.dumps(assignments.parse(properties, "--property")),
-        occur_time=times.to_timestamp(moment(at)) if at else None,
+        occur_time=from_ms(moment(at)) if at else None,
     )
     calls.run(_track(request, output_format, address))
 
@@ -91,5 +92,5 @@ def _line(result: service_pb.EventResult, status: str) -> dict[str, Any]:
     line: dict[str, Any] = {"status": status, "message_id": result.message_id}
     if result.position:
         line["position"] = result.position
-        line["accepted_at"] = times.to_iso(times.from_timestamp(result.accept_time))
+        line["accepted_at"] = iso(to_ms(result.accept_time))
     return line

@@ -13,6 +13,7 @@ from hairspring.cli.output import Sheet, format_option
 from hairspring.contracts.transition.v1 import transition_pb2 as pb
 from hairspring.contracts.transition.v1 import transition_service_pb2 as service_pb
 from hairspring.contracts.transition.v1.transition_service_pb2_grpc import TransitionServiceStub
+from hairspring.wire.transitions import transition_json
 
 _PAGE = 1_000
 AT_THE_HEAD = -1
@@ -92,5 +93,5 @@ def _asked_for(record: pb.Record, segment: str, profile: str) -> bool:
 
 
 def _add(sheet: Sheet, record: pb.Record) -> None:
-    line = records.transition_line(record)
+    line = transition_json(record)
     sheet.add(line, records.cells(line))

@@ -16,6 +16,8 @@ from hairspring.cli import records, times
 from hairspring.cli.demo.measures import Measures, quantile
 from hairspring.contracts.transition.v1 import transition_pb2 as pb
 from hairspring.embedded.mail import SunkMail
+from hairspring.wire.times import to_ms
+from hairspring.wire.transitions import transition_json
 
 _BAR_WIDTH = 16
 
@@ -77,8 +79,8 @@ def _transitions(latest: Sequence[pb.Record]) -> RenderableType:
     for style in ("dim", "", "cyan", "bold", "dim"):
         table.add_column(style=style, no_wrap=True)
     for record in latest:
-        line = records.transition_line(record)
-        effective = times.from_timestamp(record.transition.effective_time)
+        line = transition_json(record)
+        effective = to_ms(record.transition.effective_time)
         change = Text(line["change"], style="green" if line["change"] == "entered" else "yellow")
         table.add_row(
             times.to_local(effective)[11:],

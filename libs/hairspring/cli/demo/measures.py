@@ -6,8 +6,8 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from hairspring.cli import records, times
 from hairspring.contracts.transition.v1 import transition_pb2 as pb
+from hairspring.wire.times import to_ms
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,11 +43,11 @@ class Measures:
         if record.WhichOneof("body") != "transition":
             return
         transition = record.transition
-        entered = records.CHANGES.get(transition.change) == "entered"
+        entered = transition.change == pb.CHANGE_ENTERED
         (self.entered if entered else self.left)[transition.segment] += 1
         self.latest.appendleft(record)
         if transition.cause.WhichOneof("kind") == "time":
-            self.lateness.append(arrived_at - times.from_timestamp(transition.effective_time))
+            self.lateness.append(arrived_at - to_ms(transition.effective_time))
             return
         message_id = transition.cause.event.message_id
         if message_id in self._accepted_at:

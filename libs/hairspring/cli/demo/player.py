@@ -10,11 +10,11 @@ import grpc
 import grpc.aio
 import orjson
 
-from hairspring.cli import times
 from hairspring.cli.demo.shop import Action
 from hairspring.contracts.event.v1 import event_pb2 as pb
 from hairspring.contracts.event.v1 import event_service_pb2 as service_pb
 from hairspring.contracts.event.v1.event_service_pb2_grpc import EventServiceStub
+from hairspring.wire.times import to_ms
 
 _AT_ONCE = 64
 _DEADLINE_SECONDS = 5.0
@@ -54,7 +54,7 @@ class Player:
                 await asyncio.sleep(_PAUSE_SECONDS)
         result = answer.results[0]
         if result.status == service_pb.EVENT_STATUS_ACCEPTED:
-            self._accepted(result.message_id, times.from_timestamp(result.accept_time))
+            self._accepted(result.message_id, to_ms(result.accept_time))
 
     def _event(self, number: int, action: Action) -> pb.Event:
         event = pb.Event(message_id=f"demo-{self._run}-{number}", profile_id=action.shopper.profile)

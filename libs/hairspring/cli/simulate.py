@@ -1,0 +1,100 @@
+"""`hairspring simulate`: judges a file of events with no service at all."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import orjson
+
+from hairspring.cli import records, simulation, times
+from hairspring.cli.output import Sheet, format_option, say
+from hairspring.definitions import BadDefinitions, load_files
+from hairspring.engine.plan import Plan
+
+_TOLD = 10
+
+
+@click.command()
+@click.option(
+    "-f",
+    "--file",
+    "places",
+    multiple=True,
+    required=True,
+    metavar="DEFINITIONS",
+    help="A file of definitions, or a directory of them; may be repeated.",
+)
+@click.argument("events", metavar="EVENTS|-")
+@click.option("--until", metavar="TIME", help="Go on to this moment. Default: the last event's.")
+@click.option("--as-accepted", is_flag=True, help="EVENTS is an exported log: judge it as it came.")
+@format_option
+def simulate(
+    places: tuple[str, ...], events: str, until: str | None, as_accepted: bool, output_format: str
+) -> None:
+    """Judge a file of events with no service at all.
+
+    Gives the transitions that the same history has when it is imported, by time, profile and
+    segment. EVENTS are JSON lines as for `import`.
+    """
+    end = None if until is None else _moment(until)
+    plan = _plan(places)
+    told = _Told()
+    judge = simulation.as_accepted if as_accepted else simulation.by_event_time
+    with (
+        _as_file(events) as path,
+        Sheet(output_format, records.COLUMNS, empty="No transitions.") as sheet,
+    ):
+        for line in judge(path, plan, told, until=end):
+            if output_format == "jsonl":
+                sys.stdout.buffer.write(line + b"\n")
+            else:
+                written = orjson.loads(line)
+                sheet.add(written, records.cells(written))
+    if told.count > _TOLD:
+        say(f"and {told.count - _TOLD} more such lines")
+
+
+def _plan(places: tuple[str, ...]) -> Plan:
+    try:
+        return load_files(places).plan()
+    except BadDefinitions as error:
+        for problem in error.problems:
+            say(str(problem))
+        raise click.ClickException("The definitions cannot be used.") from None
+
+
+class _Told:
+    """Tells the first lines that are not taken, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, number: int, what: str) -> None:
+        self.count += 1
+        if self.count <= _TOLD:
+            say(f"line {number}: {what}")
+
+
+@contextmanager
+def _as_file(place: str) -> Iterator[Path]:
+    """Give a file that can be read twice: the standard input is written to one first."""
+    if place != "-":
+        yield Path(place)
+        return
+    with tempfile.NamedTemporaryFile(prefix="hairspring-events-") as spool:
+        shutil.copyfileobj(sys.stdin.buffer, spool)
+        spool.flush()
+        yield Path(spool.name)
+
+
+def _moment(text: str) -> int:
+    parsed = times.parse(text)
+    if parsed is None:
+        raise click.UsageError(f"--until takes ISO 8601 such as 2026-05-01T12:00Z, not {text!r}.")
+    return parsed.at
