@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hairspring.definitions import Catalog, catalog_from_bodies
+from hairspring.definitions import Catalog, Kind, catalog_from_bodies
 from hairspring.engine.plan import Plan
 from hairspring.store.definitions import DefinitionStore, StoredDefinition
 from hairspring.store.port import Adoption
@@ -61,7 +61,7 @@ class PlanBook:
         for workspace in await self._definitions.workspaces():
             stored = await self._definitions.in_force(workspace, version)
             catalogs[workspace] = catalog = catalog_of(stored)
-            versions = {d.name: d.version for d in stored if d.kind == "Segment"}
+            versions = {d.name: d.version for d in stored if d.kind == Kind.SEGMENT}
             plans[workspace] = catalog.plan(version=version, versions=versions)
         return Plans(version=version, by_workspace=plans, catalogs=catalogs)
 

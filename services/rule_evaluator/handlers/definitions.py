@@ -3,7 +3,6 @@
 import asyncio
 
 import grpc
-import orjson
 from hairspring.contracts.definition.v1 import definition_pb2, definition_service_pb2
 from hairspring.contracts.definition.v1.definition_service_pb2_grpc import (
     DefinitionServiceServicer,
@@ -23,9 +22,9 @@ LONGEST_WAIT = 60.0
 POLL_SECONDS = 0.02
 
 KINDS = {
-    "Segment": definition_pb2.DEFINITION_KIND_SEGMENT,
-    "Flow": definition_pb2.DEFINITION_KIND_FLOW,
-    "Template": definition_pb2.DEFINITION_KIND_TEMPLATE,
+    "segment": definition_pb2.DEFINITION_KIND_SEGMENT,
+    "flow": definition_pb2.DEFINITION_KIND_FLOW,
+    "template": definition_pb2.DEFINITION_KIND_TEMPLATE,
 }
 TYPES = {
     "added": definition_pb2.CHANGE_TYPE_ADDED,
@@ -140,14 +139,15 @@ def _change(change: Change) -> definition_pb2.DefinitionChange:
 def _changed(found: list[Change], after: Catalog) -> list[StoredDefinition]:
     """The rows to write for what changed."""
     rows = []
+    forms = {(str(definition.kind), definition.name): definition for definition in after.all()}
     for change in found:
         if change.type == "unchanged":
             continue
         if change.type == "removed":
             body, source = b"{}", ""
         else:
-            definition = after.get(change.kind, change.name)
-            body, source = orjson.dumps(definition.body), definition.source
+            definition = forms[str(change.kind), change.name]
+            body, source = definition.body_json, definition.source
         rows.append(
             StoredDefinition(
                 kind=change.kind,

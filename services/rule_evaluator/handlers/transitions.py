@@ -41,6 +41,7 @@ class TransitionHandlers(TransitionServiceServicer):
         after = request.after_position
         if after < 0:
             after = await self._log.head()
+            yield transition_service_pb2.TailRecordsResponse(through_position=after)
         positions = {asked.shard: asked.position for asked in request.shards}
         async for batch in self._log.tail(
             positions or None,

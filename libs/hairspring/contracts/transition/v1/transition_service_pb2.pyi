@@ -31,7 +31,9 @@ class TailRecordsRequest(_message.Message):
     MAX_BATCH_SIZE_FIELD_NUMBER: _builtins.int
     STOP_AT_HEAD_FIELD_NUMBER: _builtins.int
     after_position: _builtins.int
-    """Where to begin when `shards` is empty: after this position. -1 means at the head."""
+    """Where to begin when `shards` is empty: after this position. -1 means at the head,
+    and the first answer then tells which position that is.
+    """
     max_batch_size: _builtins.int
     """The most records to send at once, 1 to 5,000. 0 means 500."""
     stop_at_head: _builtins.bool

@@ -1,0 +1,182 @@
+"""What every store does, in memory and in Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from hairspring.database.migrations import migrate
+from hairspring.database.notices import Notices
+from hairspring.database.pool import open_pool
+from hairspring.engine.state import ProfileState, SegmentState
+from hairspring.engine.streams import Run
+from hairspring.log import postgres as log_postgres
+from hairspring.log.memory import MemoryLog
+from hairspring.log.port import Entry, Log
+from hairspring.log.postgres import PostgresLog
+from hairspring.ownership import postgres as ownership_postgres
+from hairspring.ownership.memory import MemoryOwnership, MemoryShards
+from hairspring.ownership.port import Fenced, Owned
+from hairspring.ownership.postgres import PostgresOwnership, install_shards
+from hairspring.store import postgres as store_postgres
+from hairspring.store.encoding import encode
+from hairspring.store.memory import MemoryStore
+from hairspring.store.port import (
+    Adoption,
+    Effects,
+    Finish,
+    Key,
+    Member,
+    Page,
+    Rebuild,
+    Saved,
+    SegmentStore,
+)
+from hairspring.store.postgres import PostgresStore
+
+from tests.support.cluster import now
+
+ANNA = Key(1, "default", "anna")
+BEA = Key(2, "default", "bea")
+
+STATE = ProfileState(
+    clock=1_000,
+    born_at=400,
+    streams={"abc": Run([400, 900, 1_000], [7, 5, 9])},
+    segments={"s": SegmentState(member=True, entered_at=900, enter_held=True, until=2_000)},
+    traits={"name": (400, 3, "Anna"), "gone": (500, 4, None)},
+)
+
+
+@asynccontextmanager
+async def _in_memory() -> AsyncIterator[tuple[SegmentStore, dict[int, Owned], Log]]:
+    ownership = MemoryOwnership("me", MemoryShards(4, now))
+    log = MemoryLog(now)
+    yield MemoryStore(ownership, log), await ownership.acquire(), log
+
+
+@asynccontextmanager
+async def _in_postgres(url: str) -> AsyncIterator[tuple[SegmentStore, dict[int, Owned], Log]]:
+    async with open_pool(url, name="test") as pool, Notices.open(url, name="test") as notices:
+        sources = (log_postgres, ownership_postgres, store_postgres)
+        await migrate(pool, "s", *(source.MIGRATIONS for source in sources))
+        await install_shards(pool, "s", 4)
+        async with PostgresOwnership.open(url, pool, notices, "s", "me") as ownership:
+            log = PostgresLog(pool, notices, "s")
+            yield PostgresStore(pool, "s", ownership, log), await ownership.acquire(), log
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def kept(
+    request: pytest.FixtureRequest, database_url: str
+) -> AsyncIterator[tuple[SegmentStore, dict[int, Owned], Log]]:
+    if request.param == "memory":
+        opened = _in_memory()
+    else:
+        opened = _in_postgres(database_url)
+    async with opened as made:
+        yield made
+
+
+Kept = tuple[SegmentStore, dict[int, Owned], Log]
+
+
+async def test_a_commit_is_read_back_whole(kept: Kept) -> None:
+    """States, due times, memberships and records come back as they were committed."""
+    store, owned, log = kept
+    await store.commit(
+        Effects(
+            owned={1: owned[1], 2: owned[2]},
+            position=12,
+            states=[Saved(ANNA, encode(STATE), 2_000), Saved(BEA, encode(ProfileState()), None)],
+            members=[Member(ANNA, "s", 900)],
+            records=[Entry(shard=1, workspace="default", profile="anna", payload=b"told")],
+        )
+    )
+    loaded = await store.load([ANNA, BEA, Key(3, "default", "nobody")])
+    assert encode(loaded[ANNA].state) == encode(STATE)
+    assert loaded[ANNA].state.streams["abc"].orders == [7, 5, 9]
+    assert [found.due_at for found in loaded.values()] == [2_000, None, None]
+    assert await store.members("default", "s", "", 10) == [Page("anna", 900)]
+    assert await store.count("default") == {"s": 1}
+    assert [record.payload for record in await log.read(0, 10)] == [b"told"]
+
+
+async def test_a_fenced_commit_writes_nothing(kept: Kept) -> None:
+    """Whoever commits under an old epoch is refused, and nothing of it is there."""
+    store, owned, log = kept
+    old = replace(owned[1], epoch=owned[1].epoch - 1)
+    with pytest.raises(Fenced):
+        await store.commit(
+            Effects(
+                owned={1: old},
+                position=1,
+                states=[Saved(ANNA, encode(STATE), 2_000)],
+                records=[Entry(shard=1, workspace="default", profile="anna", payload=b"told")],
+            )
+        )
+    assert (await store.load([ANNA]))[ANNA].state.clock is None
+    assert await log.head() == 0
+
+
+async def test_the_last_word_on_a_membership_counts(kept: Kept) -> None:
+    """Entering and leaving in one commit leaves nobody inside."""
+    store, owned, _ = kept
+    members = [Member(ANNA, "s", 900), Member(ANNA, "s", None), Member(ANNA, "t", 950)]
+    await store.commit(Effects(owned={1: owned[1]}, position=1, members=members))
+    assert await store.count("default") == {"t": 1}
+    await store.commit(Effects(owned={1: owned[1]}, position=2, members=[Member(ANNA, "t", None)]))
+    assert await store.count("default") == {}
+
+
+async def test_due_profiles_are_found_in_order(kept: Kept) -> None:
+    """The sweep finds what is due before a moment; the pages of a shard find all that is due."""
+    store, owned, _ = kept
+    states = [
+        Saved(ANNA, encode(STATE), 300),
+        Saved(BEA, encode(STATE), 100),
+        Saved(Key(1, "default", "zoe"), encode(STATE), 200),
+    ]
+    await store.commit(Effects(owned=owned, position=1, states=states))
+    assert await store.due([1, 2], 300, 10) == [(BEA, 100), (Key(1, "default", "zoe"), 200)]
+    assert await store.timers(1, None, 1) == [(ANNA, 300)]
+    assert await store.timers(1, ANNA, 10) == [(Key(1, "default", "zoe"), 200)]
+
+
+async def test_imports_are_rebuilt_once_they_have_finished(kept: Kept) -> None:
+    """Touched profiles wait until the import ends in their shard, and go once they are done."""
+    store, owned, _ = kept
+    touched = [Rebuild(key=ANNA, cause="i", fresh=True), Rebuild(key=BEA, cause="i")]
+    await store.commit(Effects(owned=owned, position=1, touched=touched))
+    again = [Rebuild(key=ANNA, cause="i", fresh=False)]
+    await store.commit(Effects(owned=owned, position=2, touched=again))
+    assert await store.ready([1, 2], 10) == []
+    finish = Finish(cause="i", positions={1: 8, 2: 9}, through=5_000, with_flows=True)
+    await store.commit(Effects(owned=owned, position=9, finishes=[finish]))
+    ready = await store.ready([1, 2], 10)
+    assert ready == [
+        Rebuild(key=ANNA, cause="i", fresh=True, position=8, through=5_000, with_flows=True),
+        Rebuild(key=BEA, cause="i", position=9, through=5_000, with_flows=True),
+    ]
+    assert (await store.load([ANNA]))[ANNA].rebuilds == ready[:1]
+    await store.commit(Effects(owned=owned, position=10, rebuilt=ready))
+    assert await store.ready([1, 2], 10) == []
+
+
+async def test_an_adoption_has_everybody_rebuilt(kept: Kept) -> None:
+    """New plans are judged by from a position on; whoever is known is folded anew for them."""
+    store, owned, _ = kept
+    await store.commit(
+        Effects(
+            owned=owned,
+            position=3,
+            states=[Saved(ANNA, encode(STATE), None)],
+            members=[Member(ANNA, "old", 1), Member(ANNA, "s", 1)],
+        )
+    )
+    adoption = Adoption(version=4, refill=["default"], removed=[("default", "old")])
+    await store.commit(Effects(owned=owned, position=3, adoption=adoption))
+    assert await store.ready([1], 10) == [Rebuild(key=ANNA, cause="definition:4", position=3)]
+    assert await store.count("default") == {"s": 1}
