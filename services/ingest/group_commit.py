@@ -17,6 +17,9 @@ from hairspring.runtime.logging import get_logger
 from hairspring.runtime.tasks import Supervisor
 from hairspring.services.ingest.appending import Append, Outcome, append_splitting
 
+STOPPING = "the service is shutting down; call again"
+AWAY = "the database does not answer just now; try again"
+
 ENTRY_OVERHEAD_BYTES = 500
 """What an entry takes in memory beside its texts and its payload, about."""
 
@@ -74,7 +77,7 @@ class GroupCommit:
         traceback: TracebackType | None,
     ) -> None:
         self._closed = True
-        self._refuse_waiting("the service is shutting down; call again")
+        self._refuse_waiting(STOPPING)
         await self._writers.stop()
 
     async def submit(self, entries: Sequence[Entry]) -> list[Outcome]:
@@ -102,9 +105,9 @@ class GroupCommit:
     def _check_room(self, entries: int, size: int) -> None:
         """Raise Unavailable or Exhausted where nothing more can be taken in."""
         if self._closed:
-            raise Unavailable("the service is shutting down; call again")
+            raise Unavailable(STOPPING)
         if self._hanging:
-            raise Unavailable("the database does not answer just now; try again")
+            raise Unavailable(AWAY)
         if self._held_entries and (
             self._held_entries + entries > self._limits.queue_entries
             or self._held_bytes + size > self._limits.queue_bytes
@@ -147,8 +150,8 @@ class GroupCommit:
         finally:
             for ticket in tickets:
                 self._let_go(ticket)
-                if not ticket.done.done():
-                    ticket.done.cancel()
+                if not ticket.done.done():  # The writer is being stopped.
+                    ticket.done.set_exception(Unavailable(STOPPING))
 
     def _answer(self, tickets: list[_Ticket], outcomes: list[Outcome]) -> None:
         begin = 0
@@ -165,11 +168,7 @@ class GroupCommit:
             self._log.warning("append_failed", callers=len(tickets), error=repr(error)[:500])
         for ticket in tickets:
             if not ticket.done.done():
-                ticket.done.set_exception(
-                    Unavailable("the database does not answer just now; try again")
-                    if away
-                    else error
-                )
+                ticket.done.set_exception(Unavailable(AWAY) if away else error)
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -181,7 +180,7 @@ class GroupCommit:
             hangs = True
             self._hanging += 1
             self._log.error("append_hangs", longer_than_seconds=self._limits.patience)
-            self._refuse_waiting("the database does not answer just now; try again")
+            self._refuse_waiting(AWAY)
 
         watch = asyncio.get_running_loop().call_later(self._limits.patience, note)
         try:

@@ -13,6 +13,9 @@ from hairspring.runtime.lifecycle import Stop
 
 S = TypeVar("S", bound=Settings)
 
+CLOSE_SECONDS = 10.0
+"""How long connections have to close after the calls in flight were drained."""
+
 Announce = Callable[[str], None]
 """Tells the world that the service is ready at this address."""
 
@@ -58,6 +61,7 @@ def service_command(
             clear_errors=clear_errors,
             parent_pid=told.parent_pid,
             die_with_parent=die_with_parent,
+            stop_seconds=told.drain_seconds + CLOSE_SECONDS,
         )
         sys.exit(code)
 

@@ -53,16 +53,18 @@ def run(
     clear_errors: tuple[type[BaseException], ...] = (),
     parent_pid: int = 0,
     die_with_parent: bool = False,
+    stop_seconds: float = 30.0,
 ) -> int:
     """Run a main on uvloop until it returns, and answer the exit code of the process.
 
-    SIGTERM and SIGINT request the stop; a second one leaves at once. StartFailed and the
+    SIGTERM and SIGINT request the stop; a second one leaves at once, and so does an end that takes
+    longer than `stop_seconds` (a server that hangs), with exit code 1. StartFailed and the
     `clear_errors` become one line on stderr and exit code 1, BadSettings exit code 2.
     """
     if die_with_parent or parent_pid:
         _die_with_parent(parent_pid)
     try:
-        uvloop.run(_guarded(main))
+        uvloop.run(_guarded(main, stop_seconds))
     except BadSettings as error:
         return _tell(error, 2)
     except StartFailed as error:
@@ -90,7 +92,7 @@ def announce(
     get_logger().info("service_started", address=address, pid=os.getpid())
 
 
-async def _guarded(main: Main) -> None:
+async def _guarded(main: Main, stop_seconds: float) -> None:
     stop = Stop()
     loop = asyncio.get_running_loop()
 
@@ -107,8 +109,16 @@ async def _guarded(main: Main) -> None:
     stopped = asyncio.create_task(stop.wait(), name="stop")
     await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
+    late = loop.call_later(stop_seconds, _leave, stop_seconds)
     await work
+    late.cancel()
     get_logger().info("service_stopped", reason=stop.reason or "done")
+
+
+def _leave(seconds: float) -> None:
+    """Leave a process whose end takes too long; what is committed is safe."""
+    get_logger().error("stop_took_too_long", seconds=seconds)
+    os._exit(1)
 
 
 def _log_stray(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
