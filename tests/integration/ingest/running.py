@@ -89,7 +89,11 @@ class IngestProcess:
             HAIRSPRING_READY_FILE=str(self.ready_file),
             **environment,
         )
-        await eventually(self.ready_file.exists, timeout=30)
+        started = self.process
+        await eventually(
+            lambda: self.ready_file.exists() or started.returncode is not None, timeout=30
+        )
+        assert started.returncode is None, "it has ended instead of starting"
         self._listen = str(json.loads(self.ready_file.read_bytes())["address"])
         return self.connect()
 

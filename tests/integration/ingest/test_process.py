@@ -49,7 +49,7 @@ async def test_sigterm_ends_open_tails_and_finishes_calls(process: IngestProcess
         await tail.read()
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
     assert await ending == 0
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 3
 
 
 async def test_it_ends_with_its_parent(database_url: str) -> None:
