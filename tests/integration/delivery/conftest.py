@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest_asyncio
@@ -22,6 +24,7 @@ from hairspring.services.delivery.app import App, build
 from hairspring.services.delivery.config import DeliverySettings
 
 from tests.integration.delivery.peers import SHARDS, Peers, run_peers
+from tests.integration.delivery.processes import DeliveryProcess
 
 CART_MAIL = {
     "name": "cart-recovery",
@@ -62,8 +65,8 @@ def send(template: str = "plain") -> dict[str, Any]:
 class Delivery:
     """A running delivery, and what it tells of its runs and messages."""
 
-    app: App
     address: str
+    app: App | None = None
 
     async def messages(self, **filters: Any) -> list[message_pb2.Message]:
         """List the messages, the latest first."""
@@ -136,3 +139,13 @@ async def delivery(start: Start) -> AsyncIterator[Delivery]:
     """A running delivery."""
     async with start() as running:
         yield running
+
+
+@pytest_asyncio.fixture
+async def process(settings: DeliverySettings, tmp_path: Path) -> AsyncIterator[DeliveryProcess]:
+    """Delivery as a process that is yet to be started; it is killed in the end."""
+    running = DeliveryProcess(settings, tmp_path)
+    try:
+        yield running
+    finally:
+        running.hit(signal.SIGKILL)

@@ -178,7 +178,8 @@ class _Transitions(transition_service_pb2_grpc.TransitionServiceServicer):
         read = 0
         while True:
             async with self._peers.grown:
-                await self._peers.grown.wait_for(lambda: len(self._peers.records) > read)
+                while len(self._peers.records) <= read:
+                    await self._peers.grown.wait()
             fresh = self._peers.records[read:]
             read += len(fresh)
             yield transition_service_pb2.TailRecordsResponse(
