@@ -61,7 +61,7 @@ def transition(record: pb.Record) -> Text:
     if record.transition.cause.WhichOneof("kind") == "time" and "origin" not in line:
         late = to_ms(record.record_time) - effective
         why = f"timer fired ({late} ms)"
-    text = told(times.to_local(effective)[11:], line["change"], "")
+    text = told(_when(effective), line["change"], "")
     text.append(f"{line['segment']:<20} ", style="cyan")
     text.append(f"{line['profile']:<20} ", style="bold")
     return text.append(why, style="dim")
@@ -74,7 +74,7 @@ def delivery(entry: dict[str, Any]) -> Text | None:
         return None
     kind, words = tell(entry)
     moment = times.parse(entry.get("timestamp"))
-    text = told(times.to_local(moment.at)[11:] if moment else now(), kind, "")
+    text = told(_when(moment.at) if moment else now(), kind, "")
     text.append(f"{entry.get('flow') or '':<20} ", style="cyan")
     text.append(f"{entry.get('profile') or entry.get('profile_id') or '':<20} ", style="bold")
     return text.append(words, style="dim")
@@ -86,6 +86,12 @@ def told(at: str, kind: str, words: str) -> Text:
     text.append(f"{at}  ", style="dim")
     text.append(f"{kind:<{_KIND_WIDTH}} ", style=_STYLES.get(kind, ""))
     return text.append(words)
+
+
+def _when(at: int) -> str:
+    """Write the time of day, with the date where that is not today."""
+    date, _, time = times.to_local(at).partition(" ")
+    return time if date == f"{datetime.now():%Y-%m-%d}" else f"{date} {time}"
 
 
 def now() -> str:

@@ -19,6 +19,7 @@ Format = Literal["table", "jsonl"]
 
 _ROWS_AT_ONCE = 500
 _WIDTH_OF_A_FILE = 160
+_WIDEST_KEPT = 24
 
 
 P = ParamSpec("P")
@@ -115,7 +116,6 @@ class Sheet:
             say(self._empty)
 
     def _print(self, rows: Sequence[Sequence[str]]) -> None:
-        from rich import box
         from rich.table import Table
 
         first = self._widths is None
@@ -124,14 +124,14 @@ class Sheet:
                 max(len(column.title), *(len(row[number]) for row in rows))
                 for number, column in enumerate(self._columns)
             ]
-        table = Table(box=box.SIMPLE_HEAD if first else None, show_header=first, pad_edge=False)
+        table = Table(box=None, show_header=first, header_style="dim", pad_edge=False)
         table.padding = (0, 2, 0, 0)
         for column, width in zip(self._columns, self._widths, strict=True):
             table.add_column(
                 column.title,
                 style=column.style,
                 justify="right" if column.right else "left",
-                min_width=min(width, 24),
+                min_width=min(width, _WIDEST_KEPT),
                 overflow="fold",
             )
         for row in rows:

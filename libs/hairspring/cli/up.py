@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import orjson
+from rich.markup import escape
 
 from hairspring.cli import addresses, tails
 from hairspring.cli.narration import Narrator
@@ -91,25 +92,21 @@ def _announced(stack: Stack) -> Iterator[None]:
 
 
 def _welcome(stack: Stack) -> None:
-    from rich.table import Table
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
-    table.add_column()
-    table.add_row("ingest", stack.ingest)
-    table.add_row("rule-evaluator", stack.evaluator)
-    table.add_row("delivery", stack.delivery)
-    for name, port in stack.servers.items():
-        table.add_row(name, f"127.0.0.1:{port}", style="dim")
-    table.add_row("data", str(stack.data))
-    if stack.mails:
-        table.add_row("mails", str(stack.mails))
-    table.add_row("logs", str(stack.logs))
+    rows = {
+        "ingest": stack.ingest,
+        "rule-evaluator": stack.evaluator,
+        "delivery": stack.delivery,
+        **{name: f"127.0.0.1:{port}" for name, port in stack.servers.items()},
+        "data": str(stack.data),
+        **({"mails": str(stack.mails)} if stack.mails else {}),
+        "logs": str(stack.logs),
+    }
     out = console()
     out.print("[bold green]Hairspring is running.[/]")
-    out.print(table, soft_wrap=True)
+    for name, value in rows.items():
+        out.print(f"  [dim]{name:<15}[/] {escape(value)}", soft_wrap=True)
     out.print(
-        "In another terminal: hairspring apply -f FILE, hairspring track EVENT --profile ID. "
+        "In another terminal: hairspring apply -f FILE, hairspring track EVENT --profile ID.\n"
         "Ctrl-C stops it all.\n",
         style="dim",
         soft_wrap=True,
