@@ -25,12 +25,13 @@ class Plans:
         for workspace, catalog in self.catalogs.items():
             earlier = before.catalogs.get(workspace)
             known = {} if earlier is None else earlier.segments
-            if any(
+            gone = [name for name in known if name not in catalog.segments]
+            if gone or any(
                 name not in known or known[name].body != segment.body
                 for name, segment in catalog.segments.items()
             ):
                 refill.append(workspace)
-            removed += [(workspace, name) for name in known if name not in catalog.segments]
+            removed += [(workspace, name) for name in gone]
         return Adoption(version=self.version, refill=refill, removed=removed)
 
 

@@ -86,6 +86,7 @@ class Inbox:
         self._records: deque[EventRecord] = deque()
         self._wakes: list[Wake] = []
         self._foldings: deque[Folding] = deque()
+        self._closed: BaseException | None = None
 
     async def put(self, records: Sequence[EventRecord], through: int) -> None:
         """Takes records of the log; waits while too many are waiting."""
@@ -97,7 +98,9 @@ class Inbox:
         self.bell.set()
 
     def wake(self, wake: Wake) -> None:
-        """Takes a wake-up."""
+        """Takes a wake-up. Raises what the inbox was closed with, if it was."""
+        if self._closed is not None:
+            raise self._closed
         self._wakes.append(wake)
         self.bell.set()
 
@@ -125,7 +128,8 @@ class Inbox:
         return turn
 
     def close(self, error: BaseException) -> None:
-        """Tells everybody who still waits that nothing will come of it here."""
+        """Tells everybody who still waits, or comes later, that nothing will come of it here."""
+        self._closed = error
         rest = Turn(records=[], position=self.position, wakes=self._wakes)
         rest.settle(error)
         for folding in self._foldings:

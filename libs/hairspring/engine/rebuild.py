@@ -90,7 +90,8 @@ def _reconcile(fold: _Fold, before: ProfileState, earlier: Members, clock: int) 
         if not live.member and live.left_at is None:
             told = past
         elif past.member and before.born_at is not None:
-            records.append(_transition(fold, segment, Change.LEFT, before.born_at, past.entered_at))
+            left = _transition(fold, segment, Change.LEFT, before.born_at, past.entered_at)
+            records.append(replace(left, evidence=()))
         truth = fold.state.segments.get(segment.name)
         if truth is None:
             if not told.member and told.left_at is None:
@@ -105,6 +106,9 @@ def _settle(
 ) -> list[Record]:
     """Publishes the difference, keeps what was told, and has the segment judged again."""
     truth.until = clock
+    if fold.origin is Origin.DEFINITION and told.entered_at is None and truth.member:
+        # Nothing was ever told of this segment, so its stay counts from when it really began.
+        return [_transition(fold, segment, Change.ENTERED, clock, truth.entered_at)]
     if told.member == truth.member:
         truth.entered_at, truth.left_at = told.entered_at, told.left_at
         return []
