@@ -19,7 +19,7 @@ from hairspring.runtime.logging import get_logger
 from hairspring.services.delivery.adapters.calls import Away
 from hairspring.services.delivery.adapters.definitions import Catalog, Definitions
 from hairspring.services.delivery.adapters.evaluator import Evaluator
-from hairspring.services.delivery.adapters.smtp import Mailer
+from hairspring.services.delivery.adapters.smtp import CONNECTIONS, Mailer
 from hairspring.services.delivery.adapters.store import DeliveryStore
 from hairspring.services.delivery.composing import (
     Composed,
@@ -94,9 +94,10 @@ class Sending:
         except Away as error:
             await self._put_off(due, str(error))
             raise
-        ready = await self._begin(composed)
-        if ready:
-            await self._hand_over(ready)
+        for first in range(0, len(composed), CONNECTIONS):
+            ready = await self._begin(composed[first : first + CONNECTIONS])
+            if ready:
+                await self._hand_over(ready)
 
     async def _take_up(self, wakes: Sequence[Wake]) -> list[Due]:
         """Pass the waits that are over, and find the messages that are due."""
@@ -157,14 +158,15 @@ class Sending:
         ]
 
     def _written(self, one: Wanted, answer: Answer, facts: Mapping[str, Facts]) -> Composed:
-        return compose(
-            one.due,
-            answer,
-            one.prepared,
-            facts.get(one.due.run.run_id, Facts()),
-            self._sender,
-            self._clock(),
-        )
+        """Write one mail. One that cannot be written fails alone, and is logged whole."""
+        due, now = one.due, self._clock()
+        known = facts.get(due.run.run_id, Facts())
+        try:
+            return compose(due, answer, one.prepared, known, self._sender, now)
+        except Exception as error:
+            log.exception("mail_not_written", message_id=due.message.message_id)
+            reason = f"the mail cannot be written: {type(error).__name__}"
+            return passed(due, due.message.failed(reason), now)
 
     async def _prepare(self, due: Due, now: int) -> Prepared | NotSent:
         """Find and parse the template as it was when the run started."""

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 EMAIL = "email"
 
 
-class UnreadableDefinition(Exception):
+class UnreadableDefinition(ValueError):
     """A definition's body is not what this version of Hairspring understands."""
 
 

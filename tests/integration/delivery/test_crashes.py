@@ -97,7 +97,7 @@ async def test_killed_again_and_again_it_sends_no_mail_twice(
     assert statuses[SENT] + statuses[UNKNOWN] == 300
     assert max(recipients.values()) == 1
     assert statuses[SENT] <= mail_sink.accepted <= 300
-    assert statuses[UNKNOWN] <= 5 * 32
+    assert statuses[UNKNOWN] <= 5 * 8
 
 
 async def test_sigterm_finishes_what_is_in_hand(

@@ -3,7 +3,9 @@ from email import message_from_bytes, policy
 import pytest
 from hairspring.services.delivery.adapters.smtp import BadServer, quoted, server_of
 from hairspring.services.delivery.mail import BadAddress, address_of, envelope_of, sender_of
-from hairspring.services.delivery.rendering import Rendered
+from hairspring.services.delivery.rendering import Rendered, one_line
+from hypothesis import given
+from hypothesis import strategies as st
 
 NOW = 1_700_000_000_000
 
@@ -34,6 +36,20 @@ def test_text_that_no_mail_can_hold_is_repaired():
     content = envelope_of("m", sender_of("s@example.com"), "a@b.c", rendered, NOW).content
 
     assert b"?" in content
+
+
+@given(st.text(), st.text(), st.text())
+def test_any_text_gives_a_mail(subject, html, text):
+    """Whatever is rendered, the mail can be written and read, with no header slipped in."""
+    rendered = Rendered(subject=one_line(subject), html=html, text=text)
+
+    content = envelope_of("m", sender_of("s@example.com"), "a@b.c", rendered, NOW).content
+    mail = message_from_bytes(content, policy=policy.default)
+
+    assert mail["To"] == "a@b.c"
+    assert mail["Bcc"] is None
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+    assert quoted(content).endswith(b"\r\n.\r\n")
 
 
 @pytest.mark.parametrize(
