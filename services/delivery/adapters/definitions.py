@@ -47,20 +47,18 @@ class Definitions:
         key = (workspace, plan_version)
         if plan_version <= 0:
             return Catalog()
-        if key not in self._kept:
-            self._kept[key] = await self._read(workspace, plan_version)
-            if len(self._kept) > MOST_VERSIONS:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
-
-    async def _read(self, workspace: str, plan_version: int) -> Catalog:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
         try:
             told = await self._evaluator.definitions(workspace, plan_version)
         except Refused as error:
             log.error("definitions_missing", plan_version=plan_version, error=str(error))
             return Catalog()
-        return catalog_of(told)
+        self._kept[key] = catalog_of(told)
+        if len(self._kept) > MOST_VERSIONS:
+            self._kept.popitem(last=False)
+        return self._kept[key]
 
 
 def catalog_of(told: Sequence[definition_pb2.Definition]) -> Catalog:

@@ -1,4 +1,5 @@
 import pytest
+from hairspring.definitions import Manifest, load
 from hairspring.wire.flows import (
     Flow,
     Send,
@@ -47,3 +48,35 @@ def test_a_body_that_is_not_understood_is_refused(body):
     """A body of a later version is not read as something else."""
     with pytest.raises(UnreadableDefinition):
         flow_from_json(body)
+
+
+def test_what_people_write_is_what_is_read():
+    """The canonical bodies that applying a file makes are understood."""
+    text = """
+kind: Segment
+name: abandoners
+enter: {abandoned: {event: Product Added, unless: {event: Order Completed}, after: 1h}}
+---
+kind: Flow
+name: recovery
+trigger: {entered: abandoners}
+reentry: {cooldown: 1d}
+steps:
+  - wait: 30m
+  - send: {template: mail}
+---
+kind: Template
+name: mail
+channel: email
+subject: "Hi {{ profile.name }}"
+html: "<p>{{ cart_total | money }}</p>"
+"""
+    catalog = load([Manifest(path="x.yaml", text=text)])
+    bodies = {str(one.kind): one.body_json for one in catalog.all()}
+
+    flow = flow_from_json(bodies["flow"])
+    template = template_from_json(bodies["template"])
+
+    assert (flow.entered, flow.cooldown_ms) == ("abandoners", 86_400_000)
+    assert (Wait(for_ms=1_800_000), Send(template="mail")) == flow.steps
+    assert (template.name, template.channel, template.text) == ("mail", "email", "")
