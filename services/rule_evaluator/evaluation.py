@@ -61,6 +61,7 @@ class Evaluation:
                 pause = FIRST_PAUSE
             finally:
                 self._term = None
+            _honour_cancellation()
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -84,6 +85,13 @@ class Evaluation:
     async def _watch_ownership(self, serving: "asyncio.Task[None]") -> None:
         await self._ownership.lost.wait()
         raise OwnershipLost("others have taken the shards")
+
+
+def _honour_cancellation() -> None:
+    """Ends this task if that was asked for: a group whose tasks fail just then forgets it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class OwnershipLost(Exception):

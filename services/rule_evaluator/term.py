@@ -209,7 +209,7 @@ class Term:
         found: dict[tuple[Key, str], list[Event]] = {}
         for (workspace, position), rebuilds in groups.items():
             profiles = [rebuild.key.profile for rebuild in rebuilds]
-            records = await self._events.history(workspace, profiles, position)
+            records = await self._history(workspace, profiles, position)
             for rebuild in rebuilds:
                 unfinished = {
                     other.cause
@@ -222,6 +222,17 @@ class Term:
                     if record.event.import_id not in unfinished
                 ]
         return found
+
+    async def _history(
+        self, workspace: str, profiles: Sequence[str], position: int
+    ) -> dict[str, list[EventRecord]]:
+        """Reads histories, and while ingest is away waits for it."""
+        while True:
+            try:
+                return await self._events.history(workspace, profiles, position)
+            except grpc.aio.AioRpcError as error:
+                self._log.warning("history_not_read", code=error.code().name)
+            await asyncio.sleep(LONGEST_PAUSE)
 
     async def _fold_in_background(self) -> None:
         """Reads the histories of waiting rebuilds and has them folded, a few at a time."""

@@ -117,8 +117,15 @@ async def _guarded(main: Main, stop_seconds: float) -> None:
 
 def _leave(seconds: float) -> None:
     """Leave a process whose end takes too long; what is committed is safe."""
-    get_logger().error("stop_took_too_long", seconds=seconds)
+    stuck = [f"{task.get_name()}: {_where(task)}" for task in asyncio.all_tasks()]
+    get_logger().error("stop_took_too_long", seconds=seconds, tasks=stuck)
     os._exit(1)
+
+
+def _where(task: "asyncio.Task[object]") -> str:
+    """Tell the line at which a task waits."""
+    frames = task.get_stack()
+    return f"{frames[-1].f_code.co_qualname}:{frames[-1].f_lineno}" if frames else "nowhere"
 
 
 def _log_stray(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -8,6 +8,7 @@ from hairspring.runtime.logging import get_logger
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
+ASK_AGAIN_SECONDS = 0.5
 CALM_SECONDS = 30.0
 """A loop that ran this long before its error is started again without the pauses of the past."""
 
@@ -41,11 +42,16 @@ class Supervisor:
         return task
 
     async def stop(self) -> None:
-        """Cancel every loop and wait until all have ended."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Cancel every loop and wait until all have ended.
+
+        It is asked again now and then: a cancellation that comes just as something else ends
+        can be lost on the way (asyncio.wait_for of Python 3.11 does so).
+        """
+        tasks = set(self._tasks)
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=ASK_AGAIN_SECONDS)
 
     async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         pause = FIRST_PAUSE
