@@ -10,6 +10,9 @@ from hairspring.definitions.fields import Reference, Report
 from hairspring.definitions.kinds import Kind
 from hairspring.engine.plan import references
 
+#: How long a chain of segments that refer to each other may be.
+LONGEST_CHAIN = 100
+
 #: The names that are known of each kind.
 Known = Mapping[Kind, set[str]]
 
@@ -32,8 +35,8 @@ def check_references(reports: Iterable[Report], known: Known) -> None:
                 reference.field.refuse(_missing(reference, known[reference.kind]))
 
 
-def check_circles(drafts: Iterable[Draft], standing: Catalog) -> None:
-    """Notes each circle of segments once, at a reference that is part of it.
+def check_circles(drafts: Sequence[Draft], standing: Catalog) -> None:
+    """Notes each circle of segments once, at a reference that is part of it, and chains too long.
 
     `standing` are the definitions that stay as they are.
     """
@@ -48,7 +51,13 @@ def check_circles(drafts: Iterable[Draft], standing: Catalog) -> None:
                 for reference in draft.report.references
                 if reference.kind is Kind.SEGMENT
             }
-    for circle in _circles(graph):
+    circles, heights = _walk(graph)
+    for draft in drafts:
+        if draft.kind is Kind.SEGMENT and heights[draft.name] == LONGEST_CHAIN + 1:
+            draft.name_field.refuse(
+                f"segments refer to each other at most {LONGEST_CHAIN} deep, and this one is deeper"
+            )
+    for circle in circles:
         steps = pairwise(circle)
         found = (graph[here][there] for here, there in steps)
         for reference in found:
@@ -58,9 +67,14 @@ def check_circles(drafts: Iterable[Draft], standing: Catalog) -> None:
                 break
 
 
-def _circles(graph: Mapping[str, Mapping[str, object]]) -> list[tuple[str, ...]]:
-    """A circle for each reference that leads back, found by a walk in depth without recursion."""
-    done: set[str] = set()
+def _walk(
+    graph: Mapping[str, Mapping[str, object]],
+) -> tuple[list[tuple[str, ...]], dict[str, int]]:
+    """A circle for each reference that leads back, and how deep the references of each name go.
+
+    A walk in depth, without recursion.
+    """
+    heights: dict[str, int] = {}
     found: list[tuple[str, ...]] = []
     for start in graph:
         path: dict[str, None] = {}
@@ -70,14 +84,15 @@ def _circles(graph: Mapping[str, Mapping[str, object]]) -> list[tuple[str, ...]]
             if name is None:
                 walks.pop()
                 if path:
-                    done.add(path.popitem()[0])
+                    done = path.popitem()[0]
+                    heights[done] = 1 + max((heights.get(to, 0) for to in graph[done]), default=0)
             elif name in path:
                 trail = list(path)
                 found.append((*trail[trail.index(name) :], name))
-            elif name not in done and name in graph:
+            elif name not in heights and name in graph:
                 path[name] = None
                 walks.append(iter(graph[name]))
-    return found
+    return found, heights
 
 
 def _missing(reference: Reference, known: set[str]) -> str:

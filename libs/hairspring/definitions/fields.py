@@ -23,15 +23,15 @@ class Report:
 
     def add(self, line: int, column: int, path: str, description: str) -> None:
         """Notes a problem at a line and column of the file, from 1."""
-        problem = Problem(
-            manifest_path=self.manifest_path,
-            line=line,
-            column=column,
-            field_path=path,
-            description=description,
+        self.problems.append(
+            Problem(
+                manifest_path=self.manifest_path,
+                line=line,
+                column=column,
+                field_path=path,
+                description=description,
+            )
         )
-        if problem not in self.problems[-20:]:
-            self.problems.append(problem)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,5 +186,8 @@ def _unknown(key: Scalar, known: Sequence[str]) -> str:
     if key.kind is ScalarKind.BOOL:
         return f"YAML reads the key {quoted(name)} as true or false; it is not known here"
     close = difflib.get_close_matches(name[:60].lower(), known, n=1, cutoff=0.6)
-    hint = f"did you mean `{close[0]}`?" if close else f"there are {listed(known, 'and')}"
+    many = "is only" if len(known) == 1 else "are"
+    hint = f"there {many} {listed(known, 'and')}"
+    if close:
+        hint = f"did you mean `{close[0]}`?"
     return f"{quoted(name)} is not known here; {hint}"

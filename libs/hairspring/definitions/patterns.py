@@ -79,11 +79,10 @@ def _expression(field: Field) -> str | None:
     text = field.text("`where`", longest=LONGEST)
     if text is None:
         return None
-    text = text.rstrip()
     try:
         compile_where(text)
     except BadExpression as error:
         for flaw in error.flaws:
             field.refuse_inside(flaw.line, flaw.column, flaw.message)
         return None
-    return text
+    return text.strip()

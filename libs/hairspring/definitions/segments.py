@@ -16,16 +16,19 @@ _DURATIONS = ("stay", "cooldown", "max_event_age")
 def read(entries: Mapping[str, Field]) -> Body:
     """The canonical form of what a segment has besides name and description."""
     body: Body = {"enter": None, "exit": None}
+    report = entries["enter"].report if "enter" in entries else None
+    before = len(report.problems) if report is not None else 0
     for key in ("enter", "exit"):
         if key in entries:
             body[key] = conditions.read(entries[key])
-    for key in _DURATIONS:
-        body[key] = entries[key].duration(f"`{key}`") if key in entries else None
-    if body["exit"] is not None and body["exit"] == body["enter"]:
+    sound = report is not None and len(report.problems) == before
+    if sound and "exit" in entries and body["exit"] == body["enter"]:
         entries["exit"].refuse(
             "nobody can ever enter: `exit` holds whenever `enter` does; leave it out, and members "
             "leave when `enter` no longer holds"
         )
+    for key in _DURATIONS:
+        body[key] = entries[key].duration(f"`{key}`") if key in entries else None
     return body
 
 

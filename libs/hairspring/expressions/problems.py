@@ -31,6 +31,14 @@ _UNDECLARED = re.compile(r"^undeclared reference to '([^']*)'")
 _EXPECTING = re.compile(r" expecting .*$", re.DOTALL)
 _TYPES = (("google.protobuf.Timestamp", "timestamp"), ("google.protobuf.Duration", "duration"))
 
+_HINTS = (
+    (re.compile(r"input 'and'", re.IGNORECASE), "CEL writes `&&` for and"),
+    (re.compile(r"input 'or'", re.IGNORECASE), "CEL writes `||` for or"),
+    (re.compile(r"recognition error at: '=[^=]"), "CEL compares with `==`"),
+    (re.compile(r"recognition error at: '[\"']"), "this text has no closing quote"),
+    (re.compile(r"input ','"), "a decimal is written with a point, and a list in [ ]"),
+)
+
 #: What an expression may speak of, as told to people.
 KNOWN = "properties, context, event.name, event.time and event.message_id"
 
@@ -40,6 +48,7 @@ def flaws_in(report: str) -> tuple[Flaw, ...]:
     found = [
         Flaw(message=_in_words(text), line=max(int(line), 1), column=max(int(column), 1))
         for line, column, text in _ERROR.findall(report)
+        if "<<nil>>" not in text
     ]
     if found:
         return tuple(found)
@@ -58,6 +67,9 @@ def _in_words(text: str) -> str:
         return "the expression is nested too deeply"
     if text.startswith("Syntax error: mismatched input '<EOF>'"):
         return "the expression ends too early"
+    for sign, hint in _HINTS:
+        if sign.search(text):
+            return hint
     return _EXPECTING.sub("", text)
 
 
