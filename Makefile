@@ -1,7 +1,7 @@
 # Two commands are enough to begin with: `make demo` and `make test`. Each sets up what it needs.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types contracts bench clean
+.PHONY: help setup demo test chaos lint types contracts bench clean
 
 # More for pytest, such as: make test ARGS="tests/unit -k locks"
 ARGS ?=
@@ -17,6 +17,9 @@ demo: setup ## Play a small shop in real time, and show what happens
 
 test: setup ## Run the tests
 	@.venv/bin/pytest -n 2 --dist loadfile --ignore tests/benchmarks $(ARGS)
+
+chaos: setup ## Kill services of a busy shop, ten times each, and check the books
+	@HAIRSPRING_CHAOS=full .venv/bin/pytest -s tests/chaos $(ARGS)
 
 lint: setup ## Look for mistakes in the code's form, and in the contracts'
 	@.venv/bin/ruff check

@@ -72,10 +72,7 @@ async def _in_postgres(url: str) -> AsyncIterator[tuple[SegmentStore, dict[int, 
 async def kept(
     request: pytest.FixtureRequest, database_url: str
 ) -> AsyncIterator[tuple[SegmentStore, dict[int, Owned], Log]]:
-    if request.param == "memory":
-        opened = _in_memory()
-    else:
-        opened = _in_postgres(database_url)
+    opened = _in_memory() if request.param == "memory" else _in_postgres(database_url)
     async with opened as made:
         yield made
 
