@@ -13,6 +13,9 @@ from hairspring.engine.plan import references
 #: How long a chain of segments that refer to each other may be.
 LONGEST_CHAIN = 100
 
+#: For how many missing names at most a near one is looked for, which takes a while.
+MOST_HINTS = 50
+
 #: The names that are known of each kind.
 Known = Mapping[Kind, set[str]]
 
@@ -29,10 +32,13 @@ def check_duplicates(drafts: Sequence[Draft]) -> None:
 
 def check_references(reports: Iterable[Report], known: Known) -> None:
     """Notes each name that a document refers to and nothing has."""
+    hints = MOST_HINTS
     for report in reports:
         for reference in report.references:
-            if reference.name not in known[reference.kind]:
-                reference.field.refuse(_missing(reference, known[reference.kind]))
+            names = known[reference.kind]
+            if reference.name not in names:
+                reference.field.refuse(_missing(reference, names if hints > 0 else set()))
+                hints -= 1
 
 
 def check_circles(drafts: Sequence[Draft], standing: Catalog) -> None:

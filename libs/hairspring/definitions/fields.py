@@ -175,7 +175,7 @@ def described(node: Node) -> str:
     if isinstance(node, Entries):
         return "a mapping"
     if node.kind is ScalarKind.NULL:
-        return "nothing (leave the key out where there is nothing to say)"
+        return "nothing"
     return f"the text {quoted(node.value)}" if node.kind is ScalarKind.TEXT else quoted(node.value)
 
 

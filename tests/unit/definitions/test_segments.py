@@ -1,0 +1,176 @@
+import pytest
+
+from tests.unit.definitions.samples import SEGMENTS, loaded, problems_of, segment, told
+
+DAY = 86_400_000
+
+
+def test_a_segment_has_a_canonical_form() -> None:
+    """Durations are milliseconds, defaults are filled in, names are sorted."""
+    body = loaded(SEGMENTS).segments["cart-abandoners"].body
+    abandoned = {
+        "event": ["Product Added"],
+        "where": "properties.price >= 20.0",
+        "unless": {"event": ["Order Completed"], "where": None},
+        "after": 3_600_000,
+        "restart": True,
+    }
+    assert body == {
+        "name": "cart-abandoners",
+        "description": "Added to the cart and did not buy within the hour.",
+        "enter": {"all": [{"abandoned": abandoned}, {"not": {"segment": "staff"}}]},
+        "exit": None,
+        "stay": 7 * DAY,
+        "cooldown": DAY,
+        "max_event_age": 3 * DAY,
+    }
+
+
+def test_performed_has_a_canonical_form() -> None:
+    """A bare number compares for equality, one name is a list of one, blanks around go."""
+    body = loaded(SEGMENTS).segments["staff"].body
+    assert body["exit"]["performed"]["times"] == "== 1"
+    counted, anything = (part["performed"] for part in body["enter"]["any"])
+    assert counted == {
+        "event": ["Clocked In", "Signed In"],
+        "where": None,
+        "times": ">= 2",
+        "within": 5_400_000,
+        "since": {"event": ["Left"], "where": None},
+    }
+    assert anything["where"] == "properties.staff == true\n  || context.staff"
+    assert anything["times"] == ">= 1"
+
+
+def test_a_segment_is_what_the_engine_takes() -> None:
+    """The engine's segment says the same as the canonical form, with the plan's versions."""
+    catalog = loaded(SEGMENTS)
+    assert catalog.segments["cart-abandoners"].segment.stay == 7 * DAY
+    plan = catalog.plan(version=4, versions={"staff": 2})
+    assert [(it.name, it.version) for it in plan.segments] == [("staff", 2), ("cart-abandoners", 4)]
+    assert plan.version == 4
+
+
+@pytest.mark.parametrize(
+    ("enter", "column", "path", "words"),
+    [
+        ("", 7, "enter", "a condition is a mapping"),
+        ("[]", 8, "enter", "not a list"),
+        ("{}", 8, "enter", "exactly one of"),
+        ("{all: [], any: []}", 8, "enter", "not 'all' and 'any'"),
+        ("{al: []}", 9, "enter.al", "did you mean `all`?"),
+        ("{all: []}", 14, "enter.all", "is empty"),
+        ("{all: {}}", 14, "enter.all", "is a list"),
+        ("{not: []}", 14, "enter.not", "a condition is a mapping"),
+        ("{sequence: {}}", 9, "enter.sequence", "`sequence` is not available yet"),
+        ("{profile: x}", 9, "enter.profile", "not available yet"),
+        ("{performed: A}", 20, "enter.performed", "write `performed: {event: A}`"),
+        ("{performed: }", 20, "enter.performed", "is a mapping"),
+        ("{performed: {}}", 20, "enter.performed", "needs `event`"),
+        ("{performed: {event: 404}}", 28, "enter.performed.event", "put it in quotes"),
+        ("{performed: {event: No}}", 28, "enter.performed.event", "put it in quotes"),
+        ("{performed: {event: 2020-01-01}}", 28, "enter.performed.event", "a date; put it in"),
+        ("{performed: {event: ''}}", 28, "enter.performed.event", "is empty"),
+        ('{performed: {event: "a\\0"}}', 28, "enter.performed.event", "no text"),
+        ('{performed: {event: "a\\n"}}', 28, "enter.performed.event", "printable"),
+        ("{performed: {event: [A, A]}}", 32, "enter.performed.event[1]", "named twice"),
+        ("{performed: {event: ['*', A]}}", 28, "enter.performed.event", "every event already"),
+        ("{performed: {event: A, by: x}}", 31, "enter.performed.by", "not available yet"),
+        ("{performed: {event: A, evnt: x}}", 31, "enter.performed.evnt", "did you mean `event`?"),
+        ("{performed: {event: A, where: x > 1}}", 38, "enter.performed.where", "'x' is not known"),
+        ("{performed: {event: A, where: 'x > 1'}}", 39, "enter.performed.where", "'x' is not"),
+        ("{performed: {event: A, where: true}}", 38, "enter.performed.where", "put it in quotes"),
+        ("{performed: {event: A, times: x}}", 38, "enter.performed.times", "a comparison"),
+        ("{performed: {event: A, times: '= 1'}}", 38, "enter.performed.times", "'== 1'"),
+        ("{performed: {event: A, times: 010}}", 38, "enter.performed.times", "octal"),
+        ("{performed: {event: A, times: 1.0}}", 38, "enter.performed.times", "a whole number"),
+        ("{performed: {event: A, times: '>= 0'}}", 38, "enter.performed.times", "always holds"),
+        ("{performed: {event: A, times: '< 0'}}", 38, "enter.performed.times", "never hold"),
+        ("{performed: {event: A, times: -1}}", 38, "enter.performed.times", "never hold"),
+        ("{performed: {event: A, times: '> -1'}}", 38, "enter.performed.times", "always"),
+        ("{performed: {event: A, times: '>1000000001'}}", 38, "enter.performed.times", "at most"),
+        ("{performed: {event: A, within: 1}}", 39, "enter.performed.within", "needs a unit"),
+        ("{performed: {event: A, since: {by: x}}}", 38, "enter.performed.since", "needs `event`"),
+        ("{performed: {event: A, since: {event: [A, B]}}}", 38, "enter.performed.since", "never"),
+        ("{abandoned: {event: A}}", 20, "enter.abandoned", "needs `unless`"),
+        ("{segment: A}", 18, "enter.segment", "a would do"),
+        ("{segment: other}", 18, "enter.segment", "there is no segment other"),
+        ("{segment: some}", 18, "enter.segment", "in a circle: some → some"),
+    ],
+)
+def test_bad_conditions_are_refused(enter: str, column: int, path: str, words: str) -> None:
+    """What is wrong in a condition is told at its line, column and path, in words."""
+    found = problems_of(segment(enter))
+    here = [problem for problem in found if problem.field_path == path]
+    assert any(words in problem.description for problem in here), found
+    assert any((problem.line, problem.column) == (3, column) for problem in here), found
+
+
+@pytest.mark.parametrize(
+    ("ends", "refused"),
+    [
+        ("{event: A}", True),
+        ("{event: [A, B]}", True),
+        ('{event: "*"}', True),
+        ("{event: A, where: properties.n > 1}", True),
+        ("{event: A, where: properties.n > 2}", False),
+        ("{event: B}", False),
+    ],
+)
+def test_what_ends_itself_is_refused(ends: str, refused: bool) -> None:
+    """An abandonment whose every start is an end as well can never hold."""
+    start = "event: A, where: properties.n > 1"
+    found = told(segment(f"{{abandoned: {{{start}, unless: {ends}, after: 1h}}}}"))
+    assert [path for _, _, path in found] == (["enter.abandoned.unless"] if refused else [])
+
+
+def test_an_exit_that_shuts_the_entrance_is_refused() -> None:
+    """With an `exit` that says the same as `enter`, nobody could ever enter."""
+    found = problems_of(segment("{performed: {event: A}}", "exit: {performed: {event: [A]}}\n"))
+    assert [problem.field_path for problem in found] == ["exit"]
+
+
+def test_problems_inside_a_block_have_their_place() -> None:
+    """A flaw in an expression that is written as a block is told at its own line and column."""
+    text = segment("\n  performed:\n    event: A\n    where: |\n      true &&\n        prize > 1")
+    assert told(text) == [(8, 9, "enter.performed.where")]
+
+
+def test_every_problem_is_told_at_once() -> None:
+    """A manifest with many problems is answered with all of them, in the order of the text."""
+    text = segment("{all: [{segment: a}, {sequence: []}]}", "stay: 30\nstay: 1d\nstray: 1\n")
+    assert told(text) == [
+        (3, 25, "enter.all[0].segment"),
+        (3, 30, "enter.all[1].sequence"),
+        (4, 7, "stay"),
+        (5, 1, "stay"),
+        (6, 1, "stray"),
+    ]
+
+
+def test_circles_are_shown() -> None:
+    """Segments that refer to each other in a circle are refused, and the circle is shown once."""
+    names = ["a", "b", "c"]
+    text = "---\n".join(
+        f"kind: Segment\nname: {name}\nenter: {{segment: {to}}}\n"
+        for name, to in zip(names, ["b", "c", "a"], strict=True)
+    )
+    found = problems_of(text)
+    assert [problem.description for problem in found] == [
+        "segments refer to each other in a circle: a → b → c → a"
+    ]
+
+
+def test_long_chains_are_refused() -> None:
+    """Segments may refer to each other a hundred deep, and no deeper."""
+
+    def chain(length: int) -> str:
+        first = "kind: Segment\nname: s0\nenter: {performed: {event: A}}\n"
+        return first + "".join(
+            f"---\nkind: Segment\nname: s{i}\nenter: {{segment: s{i - 1}}}\n"
+            for i in range(1, length)
+        )
+
+    assert not problems_of(chain(100))
+    assert loaded(chain(100)).plan().segments[-1].name == "s99"
+    assert [problem.field_path for problem in problems_of(chain(150))] == ["name"]
