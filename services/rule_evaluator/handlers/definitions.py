@@ -53,7 +53,8 @@ class DefinitionHandlers(DefinitionServiceServicer):
             latest = await self._definitions.latest()
             before = catalog_of(await self._definitions.in_force(workspace, latest))
             try:
-                after = _load(request, before)
+                # A large manifest takes a second or two, in which others want to be served.
+                after = await asyncio.to_thread(_load, request, before)
             except BadDefinitions as error:
                 return _refused(error)
             found = changes(before, after)
