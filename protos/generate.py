@@ -53,8 +53,7 @@ def _plugin(name: str) -> str:
 
 
 def _rewrite(text: str) -> str:
-    text = re.sub(r"\bhairspring((?:\.\w+)*\.v\d+)\b(?!\.\w*/)", _module, text)
-    return text
+    return re.sub(r"\bhairspring((?:\.\w+)*\.v\d+)\b(?!\.\w*/)", _module, text)
 
 
 def _module(match: re.Match[str]) -> str:
