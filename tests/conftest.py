@@ -9,9 +9,16 @@ import pytest_asyncio
 from hairspring.embedded.mail import MailSink
 from hairspring.embedded.mail import mail_sink as run_mail_sink
 from hairspring.embedded.valkey import ValkeyServer, valkey
+from hypothesis import HealthCheck, settings
 
 from tests.support import servers
 from tests.support.servers import TestPostgres
+
+# How fast a busy machine draws an example says nothing about the product.
+settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any-machine")
 
 
 @pytest_asyncio.fixture(scope="session")

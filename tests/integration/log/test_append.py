@@ -155,6 +155,22 @@ async def test_a_clock_that_was_set_back_moves_nothing_back(opened: OpenedLog) -
     assert first.accepted_at <= barrier.through < third.accepted_at == ahead
 
 
+async def test_a_barrier_holds_when_the_clock_is_set_back_after_it(opened: OpenedLog) -> None:
+    """What is accepted later is later than the barrier, whatever the clock says by then."""
+    await opened.pool.execute(
+        "CREATE TABLE clock AS SELECT 5000::bigint AS now;"
+        "CREATE OR REPLACE FUNCTION trial.log_clock() RETURNS bigint LANGUAGE sql"
+        " AS 'SELECT now FROM clock'"
+    )
+    (before,) = await opened.log.append([entry()])
+    await opened.pool.execute("UPDATE clock SET now = 7000")
+    barrier = await opened.log.barrier(6_000)
+    await opened.pool.execute("UPDATE clock SET now = 4000")
+    (after,) = await opened.log.append([entry()])
+    assert (before.accepted_at, barrier.position) == (5_000, 1)
+    assert 6_000 <= barrier.through < after.accepted_at
+
+
 async def test_the_time_of_acceptance_is_that_of_the_server(opened: OpenedLog) -> None:
     """It lies between two looks at the server's clock."""
     before = await opened.pool.fetchval("SELECT trial.log_clock()")

@@ -85,8 +85,8 @@ async def write_and_cancel(opened: OpenedLog, written: Written, chance: random.R
             await asyncio.wait_for(opened.log.append(entries), chance.random() * 0.01)
 
 
-async def read_all(opened: OpenedLog, shards: list[int] | None, end: asyncio.Event) -> list[Record]:
-    """Tail until `end` is set and the head is reached."""
+async def read_all(opened: OpenedLog, shards: list[int] | None, lasts: int) -> list[Record]:
+    """Tail until as many last records have come."""
     records: list[Record] = []
     positions = None if shards is None else dict.fromkeys(shards, 0)
     through = 0
@@ -97,7 +97,8 @@ async def read_all(opened: OpenedLog, shards: list[int] | None, end: asyncio.Eve
             assert all(through < record.position <= batch.through for record in batch.records)
             through = batch.through
             records += batch.records
-            if end.is_set() and through >= await opened.log.head():
+            lasts -= sum(record.payload == b"last" for record in batch.records)
+            if lasts == 0:
                 break
     return records
 
@@ -105,16 +106,19 @@ async def read_all(opened: OpenedLog, shards: list[int] | None, end: asyncio.Eve
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_no_reader_skips_or_doubles_anything(opened: OpenedLog, seed: int) -> None:
     """Under slow, aborted, killed and cancelled writers every reader sees what was committed."""
-    chance, written, end = random.Random(seed), Written(), asyncio.Event()
-    readers = [
-        asyncio.create_task(read_all(opened, shards, end))
-        for shards in (None, [1, 4, 6], [0, 2, 3, 5, 7])
-    ]
+    chance, written = random.Random(seed), Written()
     writers = [write_plainly] * 4 + [write_slowly] * 3 + [write_and_die, write_and_cancel]
-    await asyncio.gather(*(write(opened, written, chance) for write in writers))
-    end.set()
-    await opened.log.append([entry(shard=1, payload=b"last"), entry(shard=0, payload=b"last")])
-    everything, some, others = await asyncio.gather(*readers)
+    async with asyncio.TaskGroup() as reading:
+        readers = [
+            reading.create_task(read_all(opened, shards, lasts))
+            for shards, lasts in ((None, 2), ([1, 4, 6], 1), ([0, 2, 3, 5, 7], 1))
+        ]
+        async with asyncio.TaskGroup() as writing:
+            for write in writers:
+                writing.create_task(write(opened, written, chance))
+        last = [entry(shard=1, payload=b"last"), entry(shard=0, payload=b"last")]
+        await opened.log.append(last)
+    everything, some, others = (reader.result() for reader in readers)
 
     head = await opened.log.head()
     assert [record.position for record in everything] == list(range(1, head + 1))
@@ -174,11 +178,13 @@ async def test_a_barrier_holds_under_concurrent_appends(opened: OpenedLog) -> No
             asked = await opened.pool.fetchval("SELECT trial.log_clock()") + ahead
             barriers.append((asked, await opened.log.barrier(asked)))
 
-    drawing = [asyncio.create_task(draw(ahead)) for ahead in (-20, -1, 0, 5)]
-    writers = [write_plainly] * 4 + [write_slowly] * 2
-    await asyncio.gather(*(write(opened, written, chance) for write in writers))
-    end.set()
-    await asyncio.gather(*drawing)
+    async with asyncio.TaskGroup() as drawing:
+        for ahead in (-20, -1, 0, 5):
+            drawing.create_task(draw(ahead))
+        async with asyncio.TaskGroup() as writing:
+            for write in [write_plainly] * 4 + [write_slowly] * 2:
+                writing.create_task(write(opened, written, chance))
+        end.set()
 
     records = await opened.log.read(0, 100_000)
     assert len(barriers) > 20

@@ -26,11 +26,15 @@ from hairspring.cli.signals import run_until_signal
 from hairspring.cli.stack import Options, Stack, run_stack
 from hairspring.contracts.definition.v1 import definition_pb2, definition_service_pb2
 from hairspring.contracts.definition.v1.definition_service_pb2_grpc import DefinitionServiceStub
+from hairspring.contracts.flow.v1 import flow_service_pb2, run_pb2
+from hairspring.contracts.flow.v1.flow_service_pb2_grpc import FlowServiceStub
 from hairspring.contracts.transition.v1 import transition_pb2 as pb
 from hairspring.embedded.errors import EmbeddedError
 from hairspring.embedded.mail import SunkMail
 
-_LAST_MAILS_SECONDS = 14.0
+# The segment is entered 6 s after the last event of a cart, and its mail goes out 3 s later.
+_ABANDONED_AFTER_SECONDS = 7.0
+_LAST_RUNS_SECONDS = 8.0
 _FRAMES_A_SECOND = 4
 _KEPT = ("mails", "logs")
 _EPHEMERAL = {"ingest": 0, "evaluator": 0, "delivery": 0}
@@ -99,7 +103,7 @@ class _Demonstration:
             async with self._followed(stack), self._shown(segments):
                 async with calls.open_service("ingest", stack.ingest) as channel:
                     await Player(channel, self._measures.event_accepted).play(self._actions)
-                await self._last_mails()
+                await self._last_mails(stack)
             out.print(summary(self._measures, self.mails, stack.logs), soft_wrap=True)
 
     @asynccontextmanager
@@ -159,16 +163,19 @@ class _Demonstration:
             told = len(self.mails)
             await asyncio.sleep(1 / _FRAMES_A_SECOND)
 
-    async def _last_mails(self) -> None:
-        """Wait until no mail is outstanding: nobody waits in a flow any more."""
-        deadline = time.monotonic() + _LAST_MAILS_SECONDS
-        quiet_since, count = time.monotonic(), len(self.mails)
-        while time.monotonic() < deadline:
-            await asyncio.sleep(0.2)
-            if len(self.mails) != count:
-                quiet_since, count = time.monotonic(), len(self.mails)
-            if time.monotonic() - quiet_since > _LAST_MAILS_SECONDS * 0.7:
-                return
+    async def _last_mails(self, stack: Stack) -> None:
+        """Wait until the last carts have been found abandoned and their runs are over."""
+        await asyncio.sleep(_ABANDONED_AFTER_SECONDS)
+        request = flow_service_pb2.ListRunsRequest(status=run_pb2.RUN_STATUS_ACTIVE, page_size=1)
+        deadline = time.monotonic() + _LAST_RUNS_SECONDS
+        async with calls.open_service("delivery", stack.delivery) as channel:
+            while time.monotonic() < deadline:
+                answer = await FlowServiceStub(channel).ListRuns(
+                    request, timeout=calls.DEADLINE_SECONDS, wait_for_ready=True
+                )
+                if not answer.runs:
+                    return
+                await asyncio.sleep(0.5)
 
 
 async def _apply(stack: Stack) -> list[str]:

@@ -19,7 +19,7 @@ from hairspring.embedded.mail import SunkMail
 from hairspring.wire.times import to_ms
 from hairspring.wire.transitions import transition_json
 
-_BAR_WIDTH = 16
+_BAR_WIDTH = 12
 
 
 def screen(
@@ -56,16 +56,18 @@ def _head(
     said.append(" transitions  ", style="dim")
     said.append(f"{len(mails)}", style="bold")
     said.append(" mails    ", style="dim")
-    said.append(f"event → transition p50 {milliseconds(measures.reactions, 0.5)}", style="dim")
+    said.append(f"event → transition p50 {milliseconds(measures.reactions, 0.5)}, ", style="dim")
+    said.append(f"timer lateness p50 {milliseconds(measures.lateness, 0.5)}", style="dim")
     bar = ProgressBar(total=seconds, completed=min(elapsed, seconds), complete_style="green")
-    return Group(said, bar)
+    waiting = Text("waiting for the last mails" if elapsed > seconds else "", style="dim")
+    return Group(said, bar, waiting)
 
 
 def _segments(measures: Measures, segments: Sequence[str]) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(justify="right", style="bold")
-    table.add_column()
+    table.add_column(no_wrap=True, overflow="crop")
     largest = max((measures.size(segment) for segment in segments), default=0)
     for segment in segments:
         size = measures.size(segment)
