@@ -101,6 +101,10 @@ class Up:
             found.append(parent)
         return found[1:]
 
+    def services(self) -> list[int]:
+        """Those of its processes that are services."""
+        return [pid for pid in self.children() if b"hairspring.services" in _command(pid)]
+
     async def end(self, number: signal.Signals = signal.SIGINT) -> int:
         """Send a signal, and wait for the end."""
         if self.process.returncode is None:
@@ -153,6 +157,13 @@ def alive(pids: Sequence[int]) -> list[int]:
 def _running(up: Up) -> bool:
     assert up.process.returncode is None, up.output
     return "Hairspring is running." in up.output
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended meanwhile
+        return b""
 
 
 def _state(pid: int) -> str:
