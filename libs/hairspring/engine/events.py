@@ -34,3 +34,5 @@ class Event(NamedTuple):
 
 #: Decides whether an event is meant; compiled elsewhere (`hairspring.expressions`).
 Predicate = Callable[[Event], bool]
+#: Decides whether a profile's traits are as meant; compiled elsewhere likewise.
+TraitPredicate = Callable[[Mapping[str, object]], bool]

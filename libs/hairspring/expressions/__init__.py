@@ -1,6 +1,17 @@
-"""Expressions: a text in CEL goes in, a predicate over events comes out."""
+"""Expressions: a text in CEL goes in, a predicate over events or traits comes out."""
 
-from hairspring.expressions.cel import compile_where
+from hairspring.expressions.cel import compile_traits, compile_where
+from hairspring.expressions.paths import Path, compile_path, parse_path
 from hairspring.expressions.problems import BadExpression, Flaw
+from hairspring.expressions.unset import unset_traits
 
-__all__ = ["BadExpression", "Flaw", "compile_where"]
+__all__ = [
+    "BadExpression",
+    "Flaw",
+    "Path",
+    "compile_path",
+    "compile_traits",
+    "compile_where",
+    "parse_path",
+    "unset_traits",
+]

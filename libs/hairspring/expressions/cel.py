@@ -1,19 +1,21 @@
 """CEL, compiled to predicates: the one module that knows the library.
 
 An expression speaks of `properties` and `context` (maps of anything) and of `event.name`,
-`event.time` (a timestamp) and `event.message_id`. It is checked when it is compiled. When it is
-evaluated, it holds only if CEL gives the boolean true: the library hands errors back as values
-that look true to Python, and some it raises.
+`event.time` (a timestamp) and `event.message_id`, or, about a profile, of `traits` alone. It is
+checked when it is compiled. When it is evaluated, it holds only if CEL gives the boolean true: the
+library hands errors back as values that look true to Python, and some it raises.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from cel_expr_python import cel
 
-from hairspring.engine.events import Event, Predicate
+from hairspring.engine.events import Event, Predicate, TraitPredicate
 from hairspring.expressions.problems import BadExpression, Flaw, flaws_in
+from hairspring.expressions.syntax import Node, tree
 from hairspring.expressions.values import mended, mended_text
 
 #: The most characters that an expression may have.
@@ -29,6 +31,11 @@ _ENVIRONMENT = cel.NewEnv(
         "event.message_id": cel.Type.STRING,
     }
 )
+_OF_TRAITS = cel.NewEnv(variables={"traits": _OBJECT})
+_KNOWN = {
+    _ENVIRONMENT: "are properties, context, event.name, event.time and event.message_id",
+    _OF_TRAITS: "is traits, such as traits.plan",
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -90,7 +97,7 @@ def compile_where(text: str) -> Predicate:
     Raises:
         BadExpression: If it is no CEL, speaks of something unknown, or cannot give a boolean.
     """
-    expression = _compiled(text)
+    expression = _compiled(text, _ENVIRONMENT)
     binding = _binding("properties" in text, "context" in text, "event" in text)
     evaluate, activation = expression.eval, binding.activation
 
@@ -115,7 +122,44 @@ def _holds_mended(expression: Any, binding: _Binding, event: Event) -> bool:
         return False
 
 
-def _compiled(text: str) -> Any:
+@lru_cache(maxsize=4_096)
+def compile_traits(text: str) -> TraitPredicate:
+    """Compiles an expression over `traits` likewise; the mapping may change between two calls.
+
+    Raises:
+        BadExpression: As `compile_where`.
+    """
+    evaluate = _compiled(text, _OF_TRAITS).eval
+
+    def holds(traits: Mapping[str, object]) -> bool:
+        try:
+            value = evaluate(_OF_TRAITS.Activation({"traits": traits})).value()
+            if value is True:
+                return True
+            if type(value) is not str or not value.startswith("INVALID_ARGUMENT"):
+                return False
+        except Exception:  # the library raises what it did not foresee
+            pass
+        try:
+            activation = _OF_TRAITS.Activation({"traits": mended(traits)})
+            return evaluate(activation).value() is True
+        except Exception:
+            return False
+
+    return holds
+
+
+@lru_cache(maxsize=4_096)
+def tree_of_traits(text: str) -> Node:
+    """The tree of an expression over `traits`.
+
+    Raises:
+        BadExpression: As `compile_where`.
+    """
+    return tree(_compiled(text, _OF_TRAITS).serialize())
+
+
+def _compiled(text: str, environment: Any) -> Any:
     if len(text) > LONGEST:
         raise _bad(f"an expression has at most {LONGEST:,} characters, this one has {len(text):,}")
     if mended_text(text) != text or "\0" in text:
@@ -123,9 +167,9 @@ def _compiled(text: str) -> Any:
     if not text.strip():
         raise _bad("the expression is empty")
     try:
-        expression = _ENVIRONMENT.compile(text)
+        expression = environment.compile(text)
     except Exception as error:
-        raise BadExpression(*flaws_in(str(error))) from None
+        raise BadExpression(*flaws_in(str(error), _KNOWN[environment])) from None
     kind = expression.return_type()
     if kind not in (cel.Type.BOOL, cel.Type.DYN):
         raise _bad(f"the expression must be true or false, this one gives {kind.name().lower()}")

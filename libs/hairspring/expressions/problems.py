@@ -39,30 +39,30 @@ _HINTS = (
     (re.compile(r"input ','"), "a decimal is written with a point, and a list in [ ]"),
 )
 
-#: What an expression may speak of, as told to people.
-KNOWN = "properties, context, event.name, event.time and event.message_id"
 
+def flaws_in(report: str, known: str) -> tuple[Flaw, ...]:
+    """Reads the compiler's report; at least one flaw, whatever the report looks like.
 
-def flaws_in(report: str) -> tuple[Flaw, ...]:
-    """Reads the compiler's report; at least one flaw, whatever the report looks like."""
+    `known` says, in words, what the expression may speak of.
+    """
     found = [
-        Flaw(message=_in_words(text), line=max(int(line), 1), column=max(int(column), 1))
+        Flaw(message=_in_words(text, known), line=max(int(line), 1), column=max(int(column), 1))
         for line, column, text in _ERROR.findall(report)
         if "<<nil>>" not in text
     ]
     if found:
         return tuple(found)
-    return (Flaw(message=_in_words(report), line=1, column=1),)
+    return (Flaw(message=_in_words(report, known), line=1, column=1),)
 
 
-def _in_words(text: str) -> str:
+def _in_words(text: str, known: str) -> str:
     text = _CONTAINER.sub("", _STATUS.sub("", text)).strip()
     for theirs, ours in _TYPES:
         text = text.replace(theirs, ours)
     if match := _OVERLOAD.match(text):
         return f"{_operation(match[1])} does not take ({match[2]})"
     if match := _UNDECLARED.match(text):
-        return f"{match[1]!r} is not known here; there are {KNOWN}"
+        return f"{match[1]!r} is not known here; there {known}"
     if text.startswith("Expression recursion limit exceeded"):
         return "the expression is nested too deeply"
     if text.startswith("Syntax error: mismatched input '<EOF>'"):
