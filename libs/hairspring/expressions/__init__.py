@@ -1,7 +1,7 @@
 """Expressions: a text in CEL goes in, a predicate over events or traits comes out."""
 
-from hairspring.expressions.cel import compile_traits, compile_where
 from hairspring.expressions.paths import Path, compile_path, parse_path
+from hairspring.expressions.predicates import compile_traits, compile_where
 from hairspring.expressions.problems import BadExpression, Flaw
 from hairspring.expressions.unset import unset_traits
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from hairspring.expressions.cel import tree_of_traits
+from hairspring.expressions.cel import compiled_traits
 from hairspring.expressions.paths import written
 from hairspring.expressions.syntax import Call, Constant, Fold, Name, Node, Select, parts
 
@@ -24,7 +24,7 @@ def unset_traits(text: str, traits: Mapping[str, object]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4_096)
 def _reads(text: str) -> tuple[_Steps, ...]:
-    return tuple(dict.fromkeys(_reads_below(tree_of_traits(text), frozenset())))
+    return tuple(dict.fromkeys(_reads_below(compiled_traits(text).tree, frozenset())))
 
 
 def _reads_below(node: Node, hidden: frozenset[str]) -> Iterator[_Steps]:

@@ -50,11 +50,12 @@ def _scalar(value: Any) -> Any:
     if isinstance(value, str):
         return mended_text(value)
     if isinstance(value, int):
-        return value if _LOWEST <= value <= _HIGHEST else _double(value)
+        return value if _LOWEST <= value <= _HIGHEST else as_double(value)
     return None
 
 
-def _double(number: int) -> float:
+def as_double(number: int) -> float:
+    """The nearest double, or an infinity."""
     try:
         return float(number)
     except OverflowError:
