@@ -15,6 +15,7 @@ ARROWS = {
     "engine": set[str](),
     "expressions": {"engine"},
     "definitions": {"expressions", "engine"},
+    "stories": {"definitions", "engine"},
     "wire": {"engine", "definitions", "contracts"},
 }
 #: Serve services and the command line, and know neither.

@@ -13,8 +13,8 @@ from hairspring.cli.output import Column, Sheet, format_option, say
 from hairspring.contracts.definition.v1 import definition_pb2 as pb
 from hairspring.contracts.definition.v1 import definition_service_pb2 as service_pb
 from hairspring.contracts.definition.v1.definition_service_pb2_grpc import DefinitionServiceStub
+from hairspring.definitions.files import is_definitions
 
-_SUFFIXES = (".yaml", ".yml")
 _LARGEST_BYTES = 1024 * 1024
 _KINDS = {
     pb.DEFINITION_KIND_SEGMENT: "segment",
@@ -105,7 +105,7 @@ def _paths(place: str) -> list[Path]:
     path = Path(place)
     if place == "-" or not path.is_dir():
         return [path]
-    return sorted(p for p in path.rglob("*") if p.suffix in _SUFFIXES and p.is_file())
+    return sorted(p for p in path.rglob("*") if is_definitions(p) and p.is_file())
 
 
 def _read(path: Path) -> pb.Manifest:

@@ -46,6 +46,24 @@ def format_option(command: Callable[P, R]) -> Callable[P, R]:
     )(command)
 
 
+def text_format_option(
+    *, piped: Literal["text", "jsonl"]
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Add `--format` for output that is no table: text at a terminal, `piped` in a pipe."""
+
+    def chosen(value: str | None) -> str:
+        return value or ("text" if sys.stdout.isatty() else piped)
+
+    either = "" if piped == "text" else " at a terminal, jsonl in a pipe"
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(["text", "jsonl"]),
+        callback=lambda context, parameter, value: chosen(value),
+        help=f"How to print. Default: text{either}.",
+    )
+
+
 def default_format() -> Format:
     """Choose by where the output goes."""
     return "table" if sys.stdout.isatty() else "jsonl"

@@ -68,7 +68,8 @@ def _kind(root: Field) -> Kind | None:
                     return kind
             field = Field(path="kind", node=value, report=root.report)
             shown = quoted(value.value) if isinstance(value, Scalar) else "this"
-            field.refuse(f"{shown} is no kind of definition; there are {kinds}")
+            hint = "; stories are run by hairspring test" if shown == "'Story'" else ""
+            field.refuse(f"{shown} is no kind of definition; there are {kinds}{hint}")
             return None
     root.refuse(f"`kind` is missing; it says what this defines: {kinds}")
     return None

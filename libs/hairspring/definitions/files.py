@@ -10,10 +10,14 @@ from hairspring.definitions.loading import Manifest, load
 from hairspring.definitions.problems import BadDefinitions, Problem
 
 _ENDINGS = (".yaml", ".yml")
+#: Files of stories (`hairspring.stories`) may lie beside the definitions that they are about.
+STORY_ENDINGS = (".story.yaml", ".story.yml")
 
 
 def load_files(paths: Iterable[str | PathLike[str]]) -> Catalog:
     """Loads the definitions of files, and of all *.yaml and *.yml files in folders.
+
+    Files of stories in folders are left out.
 
     Raises:
         BadDefinitions: If anything is wrong, also with a file itself.
@@ -24,6 +28,8 @@ def load_files(paths: Iterable[str | PathLike[str]]) -> Catalog:
 def read_files(paths: Iterable[str | PathLike[str]]) -> list[Manifest]:
     """Reads the files named, and all *.yaml and *.yml files in the folders named, each once.
 
+    Files of stories in folders are left out.
+
     Raises:
         BadDefinitions: If a file cannot be read, or a folder has none.
     """
@@ -33,15 +39,15 @@ def read_files(paths: Iterable[str | PathLike[str]]) -> list[Manifest]:
     for path in map(Path, paths):
         files = list(_files(path))
         if not files:
-            problems.append(_problem(path, "this folder has no *.yaml or *.yml files"))
+            problems.append(whole_file(path, "this folder has no *.yaml or *.yml files"))
         for file in files:
             if file.absolute() in seen:
                 continue
             seen.add(file.absolute())
             try:
-                manifests.append(Manifest(path=str(file), text=_text(file)))
+                manifests.append(Manifest(path=str(file), text=read_text(file)))
             except (OSError, ValueError) as error:
-                problems.append(_problem(file, _reason(error)))
+                problems.append(whole_file(file, reason(error)))
     if problems:
         raise BadDefinitions(problems)
     return manifests
@@ -53,11 +59,17 @@ def _files(path: Path) -> Iterator[Path]:
         return
     for file in sorted(path.rglob("*")):
         hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-        if file.suffix in _ENDINGS and not hidden and file.is_file():
+        if is_definitions(file) and not hidden and file.is_file():
             yield file
 
 
-def _text(file: Path) -> str:
+def is_definitions(file: Path) -> bool:
+    """Whether a file in a folder is one of definitions, by its name."""
+    return file.suffix in _ENDINGS and not file.name.endswith(STORY_ENDINGS)
+
+
+def read_text(file: Path) -> str:
+    """The text of a file of bounded size; raises OSError or ValueError."""
     with file.open("rb") as stream:
         data = stream.read(yaml_nodes.LARGEST_BYTES + 1)
     if len(data) > yaml_nodes.LARGEST_BYTES:
@@ -65,7 +77,8 @@ def _text(file: Path) -> str:
     return data.decode("utf-8-sig")
 
 
-def _reason(error: OSError | ValueError) -> str:
+def reason(error: OSError | ValueError) -> str:
+    """Why `read_text` failed, for people."""
     if isinstance(error, UnicodeDecodeError):
         return "this file is not text in UTF-8"
     if isinstance(error, OSError):
@@ -73,7 +86,8 @@ def _reason(error: OSError | ValueError) -> str:
     return str(error)
 
 
-def _problem(path: Path, description: str) -> Problem:
+def whole_file(path: Path, description: str) -> Problem:
+    """A problem of a file as a whole."""
     return Problem(
         manifest_path=str(path), line=0, column=0, field_path="", description=description
     )
