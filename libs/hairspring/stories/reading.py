@@ -41,6 +41,12 @@ class Draft:
     events: list[tuple[str, Event]] = field(default_factory=list)
     expected: list[Expectation] = field(default_factory=list)
 
+    @property
+    def end(self) -> int:
+        """How far the clock goes, in milliseconds, UTC."""
+        latest = max((event.accepted_at for _, event in self.events), default=self.starts)
+        return latest if self.until is None else self.until
+
 
 def is_story(root: object) -> bool:
     """Whether a document says that it is a story."""
@@ -96,6 +102,9 @@ def _expectation(field: Field, profile: str | None, draft: Draft) -> Expectation
     [kind] = chosen
     who = happenings.whose(field, entries, profile)
     at = happenings.time(entries["at"], draft.starts) if "at" in entries else None
+    if at is not None and at > draft.end and draft.events:
+        end = times.write(draft.end, draft.starts)
+        entries["at"].refuse(f"the story ends at {end}, before this; say `until` when it ends")
     segment = _segment(entries[kind])
     if segment is not None and draft.segments is not None and segment not in draft.segments:
         entries[kind].refuse(f"{segment} is none of `segments`; add it there to look at it")
