@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hairspring.contracts.flow.v1 import flow_service_pb2, run_pb2
 from hairspring.contracts.message.v1 import message_pb2, message_service_pb2
 from hairspring.definitions import Manifest, load
 from hairspring.embedded.mail import MailSink
@@ -143,25 +144,17 @@ async def _check_transitions(running: Cluster, until: int) -> None:
 
 
 async def _check_mails(running: Cluster, sink: MailSink) -> None:
-    """Each entry has at most one mail, and none is missing without a word."""
-
-    async def done() -> bool:
-        answer = await running.messages.CountMessages(
-            message_service_pb2.CountMessagesRequest(), timeout=10, wait_for_ready=True
-        )
-        waiting = (message_pb2.MESSAGE_STATUS_PENDING, message_pb2.MESSAGE_STATUS_SENDING)
-        return not any(count.messages for count in answer.counts if count.status in waiting)
-
-    await eventually(done, timeout=60)
+    """Each entry has one run that came to its end and at most one mail, and none is missing."""
+    entered = sum(
+        change["change"] == "entered" and change["segment"] == "cart-abandoners"
+        for change in await running.changes()
+    )
+    await eventually(lambda: _runs_ended(running, entered), timeout=60, every=0.2)
     mails = Counter(
         (sunk.recipients[0], sunk.message.get_body(("html",)).get_content())
         for sunk in sink.messages
     )
     assert max(mails.values(), default=0) <= 1, "a mail went out twice for one entry"
-    entered = sum(
-        change["change"] == "entered" and change["segment"] == "cart-abandoners"
-        for change in await running.changes()
-    )
     answer = await running.messages.CountMessages(message_service_pb2.CountMessagesRequest())
     by_status = {count.status: count.messages for count in answer.counts}
     sent = by_status.get(message_pb2.MESSAGE_STATUS_SENT, 0)
@@ -169,3 +162,12 @@ async def _check_mails(running: Cluster, sink: MailSink) -> None:
     assert sent <= len(sink.messages) <= sent + unknown
     assert sum(by_status.values()) <= entered
     print("mails:", {message_pb2.MessageStatus.Name(k): v for k, v in by_status.items()}, entered)
+
+
+async def _runs_ended(running: Cluster, entered: int) -> bool:
+    """Delivery has read every entry, and has come to an end with each."""
+    request = flow_service_pb2.ListRunsRequest(page_size=10_000)
+    runs = (await running.flows.ListRuns(request, timeout=10, wait_for_ready=True)).runs
+    active = sum(run.status == run_pb2.RUN_STATUS_ACTIVE for run in runs)
+    assert (len(runs), active) == (entered, 0)
+    return True

@@ -25,6 +25,7 @@ from hairspring.contracts.event.v1 import (
     event_service_pb2,
     event_service_pb2_grpc,
 )
+from hairspring.contracts.flow.v1 import flow_service_pb2_grpc
 from hairspring.contracts.membership.v1 import (
     membership_service_pb2,
     membership_service_pb2_grpc,
@@ -130,7 +131,9 @@ class Cluster:
         self.memberships = membership_service_pb2_grpc.MembershipServiceStub(channel)
         self.transitions = transition_service_pb2_grpc.TransitionServiceStub(channel)
         if "delivery" in self._channels:
-            self.messages = message_service_pb2_grpc.MessageServiceStub(self._channels["delivery"])
+            channel = self._channels["delivery"]
+            self.messages = message_service_pb2_grpc.MessageServiceStub(channel)
+            self.flows = flow_service_pb2_grpc.FlowServiceStub(channel)
 
     @property
     def addresses(self) -> dict[str, str]:
