@@ -19,7 +19,10 @@ from hairspring.embedded.mail import SunkMail
 from hairspring.wire.times import to_ms
 from hairspring.wire.transitions import transition_json
 
-_BAR_WIDTH = 12
+_BAR_WIDTH = 8
+_SIZE_WIDTH = 3
+_BORDERS = 2
+_MAILS_SHOWN = 12
 
 
 def screen(
@@ -34,12 +37,16 @@ def screen(
     layout = Layout()
     layout.split_column(
         Layout(_head(measures, mails, elapsed, seconds), size=3),
-        Layout(name="middle", ratio=3),
-        Layout(_panel("mails", _mails(mails)), ratio=2, minimum_size=5),
+        Layout(_panel("transitions", _transitions(measures.latest)), ratio=3),
+        Layout(name="below", ratio=2, minimum_size=len(segments) + _BORDERS),
     )
-    layout["middle"].split_row(
-        Layout(_panel("segments", _segments(measures, segments)), ratio=2),
-        Layout(_panel("transitions", _transitions(measures.latest)), ratio=5),
+    name = max((len(segment) for segment in segments), default=0)
+    layout["below"].split_row(
+        Layout(
+            _panel("segments", _segments(measures, segments)),
+            size=name + _SIZE_WIDTH + _BAR_WIDTH + 2 * _BORDERS + 2,
+        ),
+        Layout(_panel("mails", _mails(mails))),
     )
     return layout
 
@@ -47,26 +54,28 @@ def screen(
 def _head(
     measures: Measures, mails: Sequence[SunkMail], elapsed: float, seconds: float
 ) -> RenderableType:
-    said = Text()
-    said.append("Hairspring", style="bold green")
-    said.append("  a small shop, live    ", style="dim")
-    said.append(f"{measures.accepted}", style="bold")
-    said.append(" events  ", style="dim")
-    said.append(f"{measures.transitions}", style="bold")
-    said.append(" transitions  ", style="dim")
-    said.append(f"{len(mails)}", style="bold")
-    said.append(" mails    ", style="dim")
-    said.append(f"event → transition p50 {milliseconds(measures.reactions, 0.5)}, ", style="dim")
-    said.append(f"timer lateness p50 {milliseconds(measures.lateness, 0.5)}", style="dim")
+    counts = Text("Hairspring", style="bold green", no_wrap=True, overflow="ellipsis")
+    counts.append("  a small shop, live", style="not bold dim")
+    for number, what in (
+        (measures.accepted, "event"),
+        (measures.transitions, "transition"),
+        (len(mails), "mail"),
+    ):
+        counts.append(f"  {number:,}", style="bold default")
+        counts.append(f" {what}" if number == 1 else f" {what}s", style="not bold dim")
+    took = Text(no_wrap=True, overflow="ellipsis", style="dim")
+    took.append(f"event → transition p50 {milliseconds(measures.reactions, 0.5)}, ")
+    took.append(f"timer lateness p50 {milliseconds(measures.lateness, 0.5)}")
+    if elapsed > seconds:
+        took.append("  waiting for the last mails")
     bar = ProgressBar(total=seconds, completed=min(elapsed, seconds), complete_style="green")
-    waiting = Text("waiting for the last mails" if elapsed > seconds else "", style="dim")
-    return Group(said, bar, waiting)
+    return Group(counts, took, bar)
 
 
 def _segments(measures: Measures, segments: Sequence[str]) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     table.add_column(style="cyan", no_wrap=True)
-    table.add_column(justify="right", style="bold")
+    table.add_column(justify="right", style="bold", width=_SIZE_WIDTH)
     table.add_column(no_wrap=True, overflow="crop")
     largest = max((measures.size(segment) for segment in segments), default=0)
     for segment in segments:
@@ -78,8 +87,9 @@ def _segments(measures: Measures, segments: Sequence[str]) -> RenderableType:
 
 def _transitions(latest: Sequence[pb.Record]) -> RenderableType:
     table = Table.grid(padding=(0, 1))
-    for style in ("dim", "", "cyan", "bold", "dim"):
+    for style in ("dim", "", "cyan", "bold"):
         table.add_column(style=style, no_wrap=True)
+    table.add_column(style="dim")
     for record in latest:
         line = transition_json(record)
         effective = to_ms(record.transition.effective_time)
@@ -89,7 +99,7 @@ def _transitions(latest: Sequence[pb.Record]) -> RenderableType:
             change,
             line["segment"],
             line["profile"],
-            records.reason(line),
+            _giving_way(records.reason(line)),
         )
     return table
 
@@ -98,11 +108,16 @@ def _mails(mails: Sequence[SunkMail]) -> RenderableType:
     if not mails:
         return Align.center(Text("none yet", style="dim"), vertical="middle")
     table = Table.grid(padding=(0, 1))
-    table.add_column(style="magenta", no_wrap=True)
     table.add_column(no_wrap=True)
-    for mail in reversed(mails[-12:]):
-        table.add_row(", ".join(mail.recipients), str(mail.message["Subject"] or ""))
+    table.add_column(style="magenta")
+    for mail in reversed(mails[-_MAILS_SHOWN:]):
+        table.add_row(str(mail.message["Subject"] or ""), _giving_way(", ".join(mail.recipients)))
     return table
+
+
+def _giving_way(text: str) -> Text:
+    """Make a cell that is cut first where there is no room for all of a row."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _panel(title: str, content: RenderableType) -> Panel:
