@@ -9,7 +9,8 @@ import click
 
 from hairspring.cli import calls
 from hairspring.cli.addresses import address_option
-from hairspring.cli.output import Column, Sheet, format_option, say
+from hairspring.cli.output import format_option, say
+from hairspring.cli.sheet import Column, Sheet
 from hairspring.contracts.definition.v1 import definition_pb2 as pb
 from hairspring.contracts.definition.v1 import definition_service_pb2 as service_pb
 from hairspring.contracts.definition.v1.definition_service_pb2_grpc import DefinitionServiceStub

@@ -10,7 +10,8 @@ import orjson
 
 from hairspring.cli import calls, times
 from hairspring.cli.addresses import address_option
-from hairspring.cli.output import Column, Sheet, format_option
+from hairspring.cli.output import format_option
+from hairspring.cli.sheet import Column, Sheet
 from hairspring.contracts.definition.v1 import definition_pb2 as pb
 from hairspring.contracts.definition.v1 import definition_service_pb2 as service_pb
 from hairspring.contracts.definition.v1.definition_service_pb2_grpc import DefinitionServiceStub
@@ -30,10 +31,15 @@ _COLUMNS = {
         _NAME,
         Column(title="members", right=True, style="cyan"),
         *_APPLIED,
-        Column(title="description"),
+        Column(title="description", detail=True),
     ),
-    "flows": (_NAME, *_APPLIED, Column(title="trigger"), Column(title="steps")),
-    "templates": (_NAME, *_APPLIED, Column(title="channel"), Column(title="subject")),
+    "flows": (
+        _NAME,
+        *_APPLIED,
+        Column(title="trigger", detail=True),
+        Column(title="steps", detail=True),
+    ),
+    "templates": (_NAME, *_APPLIED, Column(title="channel"), Column(title="subject", detail=True)),
 }
 
 

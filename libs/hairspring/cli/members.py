@@ -6,7 +6,8 @@ import click
 
 from hairspring.cli import calls, times
 from hairspring.cli.addresses import address_option
-from hairspring.cli.output import Column, Sheet, format_option
+from hairspring.cli.output import format_option
+from hairspring.cli.sheet import Column, Sheet
 from hairspring.contracts.membership.v1 import membership_service_pb2 as service_pb
 from hairspring.contracts.membership.v1.membership_service_pb2_grpc import MembershipServiceStub
 from hairspring.wire.times import iso, to_ms

@@ -8,7 +8,8 @@ import click
 
 from hairspring.cli import calls, times
 from hairspring.cli.addresses import address_option
-from hairspring.cli.output import Column, Sheet, format_option
+from hairspring.cli.output import format_option
+from hairspring.cli.sheet import Column, Sheet
 from hairspring.contracts.message.v1 import message_pb2 as pb
 from hairspring.contracts.message.v1 import message_service_pb2 as service_pb
 from hairspring.contracts.message.v1.message_service_pb2_grpc import MessageServiceStub
@@ -27,10 +28,10 @@ _COLUMNS = (
     Column(title="due", style="dim"),
     Column(title="status"),
     Column(title="profile", style="bold"),
-    Column(title="to"),
+    Column(title="to", detail=True),
     Column(title="flow", style="cyan"),
-    Column(title="subject"),
-    Column(title="reason"),
+    Column(title="subject", detail=True),
+    Column(title="reason", detail=True),
 )
 
 

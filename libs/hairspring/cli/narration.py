@@ -45,7 +45,7 @@ class Narrator:
     def mail(self, mail: SunkMail) -> None:
         """Tell a mail that came into the sink."""
         text = told(now(), "mail", "")
-        text.append(f"{', '.join(mail.recipients):<41} ", style="bold")
+        text.append(f"{', '.join(mail.recipients):<33} ", style="bold")
         self._print(text.append(str(mail.message["Subject"] or ""), style="dim"))
 
     def _print(self, text: Text) -> None:
@@ -62,8 +62,8 @@ def transition(record: pb.Record) -> Text:
         late = to_ms(record.record_time) - effective
         why = f"timer fired ({late} ms)"
     text = told(_when(effective), line["change"], "")
-    text.append(f"{line['segment']:<20} ", style="cyan")
-    text.append(f"{line['profile']:<20} ", style="bold")
+    text.append(f"{line['segment']:<16} ", style="cyan")
+    text.append(f"{line['profile']:<16} ", style="bold")
     return text.append(why, style="dim")
 
 
@@ -75,8 +75,8 @@ def delivery(entry: dict[str, Any]) -> Text | None:
     kind, words = tell(entry)
     moment = times.parse(entry.get("timestamp"))
     text = told(_when(moment.at) if moment else now(), kind, "")
-    text.append(f"{entry.get('flow') or '':<20} ", style="cyan")
-    text.append(f"{entry.get('profile') or entry.get('profile_id') or '':<20} ", style="bold")
+    text.append(f"{entry.get('flow') or '':<16} ", style="cyan")
+    text.append(f"{entry.get('profile') or entry.get('profile_id') or '':<16} ", style="bold")
     return text.append(words, style="dim")
 
 

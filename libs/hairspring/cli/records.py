@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from hairspring.cli import times
-from hairspring.cli.output import Column
+from hairspring.cli.sheet import Column
 
 COLUMNS = (
     Column(title="time", style="dim"),
     Column(title="segment", style="cyan"),
     Column(title="profile", style="bold"),
     Column(title="change"),
-    Column(title="cause"),
+    Column(title="cause", detail=True),
 )
 
 

@@ -8,7 +8,8 @@ import click
 
 from hairspring.cli import calls, times
 from hairspring.cli.addresses import address_option
-from hairspring.cli.output import Column, Sheet, format_option
+from hairspring.cli.output import format_option
+from hairspring.cli.sheet import Column, Sheet
 from hairspring.contracts.flow.v1 import flow_service_pb2 as service_pb
 from hairspring.contracts.flow.v1 import run_pb2 as pb
 from hairspring.contracts.flow.v1.flow_service_pb2_grpc import FlowServiceStub
@@ -27,8 +28,8 @@ _COLUMNS = (
     Column(title="profile", style="bold"),
     Column(title="status"),
     Column(title="step", right=True),
-    Column(title="reason"),
-    Column(title="next step due", style="dim"),
+    Column(title="reason", detail=True),
+    Column(title="next step due", style="dim", detail=True),
 )
 
 

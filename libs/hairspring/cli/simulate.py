@@ -13,7 +13,8 @@ import click
 import orjson
 
 from hairspring.cli import records, simulation, times
-from hairspring.cli.output import Sheet, format_option, say
+from hairspring.cli.output import format_option, say
+from hairspring.cli.sheet import Sheet
 from hairspring.definitions import BadDefinitions, load_files
 from hairspring.engine.plan import Plan
 

@@ -9,7 +9,8 @@ import grpc.aio
 
 from hairspring.cli import calls, records
 from hairspring.cli.addresses import address_option
-from hairspring.cli.output import Sheet, format_option
+from hairspring.cli.output import format_option
+from hairspring.cli.sheet import Sheet
 from hairspring.contracts.transition.v1 import transition_pb2 as pb
 from hairspring.contracts.transition.v1 import transition_service_pb2 as service_pb
 from hairspring.contracts.transition.v1.transition_service_pb2_grpc import TransitionServiceStub

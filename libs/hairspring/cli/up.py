@@ -106,7 +106,8 @@ def _welcome(stack: Stack) -> None:
     for name, value in rows.items():
         out.print(f"  [dim]{name:<15}[/] {escape(value)}", soft_wrap=True)
     out.print(
-        "In another terminal: hairspring apply -f FILE, hairspring track EVENT --profile ID.\n"
+        "In another terminal: hairspring apply -f FILE\n"
+        "                     hairspring track EVENT --profile ID\n"
         "Ctrl-C stops it all.\n",
         style="dim",
         soft_wrap=True,
