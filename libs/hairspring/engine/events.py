@@ -12,6 +12,8 @@ class EventKind(Enum):
 
     TRACK = "track"  #: Something happened.
     IDENTIFY = "identify"  #: Traits are set (`properties` holds them); a None unsets one.
+    ADD_TAGS = "add_tags"  #: Tags are attached (`properties["tags"]` lists them).
+    REMOVE_TAGS = "remove_tags"  #: Tags are taken off.
 
 
 class Event(NamedTuple):
@@ -30,6 +32,11 @@ class Event(NamedTuple):
     kind: EventKind = EventKind.TRACK
     properties: Mapping[str, Any] = NOTHING
     context: Mapping[str, Any] = NOTHING
+
+
+def too_old(event: Event, horizon: int | None) -> bool:
+    """Tells whether an event lay beyond the horizon (milliseconds) when it was accepted."""
+    return horizon is not None and event.accepted_at - event.time > horizon
 
 
 #: Decides whether an event is meant; compiled elsewhere (`hairspring.expressions`).

@@ -1,5 +1,6 @@
 """What makes a membership so: the conditions and the events behind them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hairspring.engine.conditions.base import Condition, walk
@@ -18,15 +19,25 @@ def evidence(
     place, condition = "enter", segment.enter
     if not entering and segment.exit is not None and segment.exit.verdict(profile, t).holds:
         place, condition = "exit", segment.exit
-    return tuple(
-        Evidence(
-            path=path,
-            holds=part.verdict(profile, t).holds,
-            events=part.finding(profile, t).events,
-        )
-        for path, part in walk(condition, place)
-        if not part.parts()
-    )
+    found = []
+    for path, part in walk(condition, place):
+        if not part.parts():
+            finding = part.finding(profile, t)
+            found.append(
+                Evidence(
+                    path=path,
+                    holds=part.verdict(profile, t).holds,
+                    events=finding.events,
+                    detail=finding.detail,
+                    groups=finding.groups,
+                )
+            )
+    return tuple(found)
+
+
+def groups_of(found: Iterable[Evidence]) -> tuple[str, ...]:
+    """The groups of all conditions that held."""
+    return tuple(sorted({group for one in found if one.holds for group in one.groups}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +50,7 @@ class Explanation:
     until: int | None
     detail: str
     events: tuple[tuple[int, int], ...]
+    groups: tuple[str, ...]
     parts: tuple["Explanation", ...]
 
 
@@ -54,5 +66,6 @@ def explain(condition: Condition, path: str, profile: ProfileState, t: int) -> E
         until=until,
         detail=finding.detail,
         events=finding.events,
+        groups=finding.groups,
         parts=tuple(explain(part, here + place, profile, t) for place, part in condition.parts()),
     )

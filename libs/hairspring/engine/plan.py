@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hairspring.engine.conditions.base import Condition, walk
-from hairspring.engine.events import Event
+from hairspring.engine.conditions.base import Condition, Reading, walk
+from hairspring.engine.events import Event, Predicate
 from hairspring.engine.segments import Segment
 from hairspring.engine.streams import ANY_EVENT, Pattern
+from hairspring.engine.trimming import Memory, memory
 
 
 class CircularSegments(ValueError):
@@ -23,17 +24,35 @@ class CircularSegments(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Watch:
-    """A pattern and the numbers of the segments to judge when its stream grows."""
+class Watch:
+    """A stream, what of it is remembered, and the segments (by number) that it concerns."""
 
     pattern: Pattern
+    memory: Memory
     segments: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """All streams that take the events of a name for which one expression holds."""
+
+    predicate: Predicate | None
+    watches: tuple[Watch, ...]
 
 
 class Plan:
     """All segments of a workspace at one version, in an order in which references come first."""
 
-    __slots__ = ("_any", "_by_name", "dependents", "flow_events", "number", "segments", "version")
+    __slots__ = (
+        "_any",
+        "_by_name",
+        "dependents",
+        "flow_events",
+        "number",
+        "segments",
+        "trait_readers",
+        "version",
+    )
 
     def __init__(
         self, segments: Iterable[Segment], *, version: int = 0, flow_events: Iterable[str] = ()
@@ -49,11 +68,15 @@ class Plan:
         self.segments = _ordered({segment.name: segment for segment in segments})
         self.number = {segment.name: index for index, segment in enumerate(self.segments)}
         self.dependents = self._dependents()
-        by_name, self._any = self._watches()
-        self._by_name = by_name
+        self.trait_readers = tuple(
+            index
+            for index, segment in enumerate(self.segments)
+            if any(condition.reads_traits for condition in conditions(segment))
+        )
+        self._by_name, self._any = self._filters()
 
-    def watches(self, event: Event) -> tuple[_Watch, ...]:
-        """The patterns to try on an event, by its name."""
+    def filters(self, event: Event) -> tuple[Filter, ...]:
+        """The expressions to try on an event, by its name, each with the streams behind it."""
         return self._by_name.get(event.name, self._any)
 
     def _dependents(self) -> tuple[tuple[int, ...], ...]:
@@ -63,20 +86,32 @@ class Plan:
                 found[self.number[name]].append(index)
         return tuple(tuple(sorted(set(numbers))) for numbers in found)
 
-    def _watches(self) -> tuple[Mapping[str, tuple[_Watch, ...]], tuple[_Watch, ...]]:
-        patterns: dict[str, Pattern] = {}
+    def _filters(self) -> tuple[Mapping[str, tuple[Filter, ...]], tuple[Filter, ...]]:
+        readings: dict[str, list[tuple[Condition, Reading]]] = defaultdict(list)
         readers: dict[str, set[int]] = defaultdict(set)
         for index, segment in enumerate(self.segments):
             for condition in conditions(segment):
-                for pattern in condition.patterns():
-                    patterns[pattern.key] = pattern
-                    readers[pattern.key].add(index)
-        by_name: dict[str, list[_Watch]] = defaultdict(list)
-        for key, pattern in patterns.items():
-            for name in pattern.names:
-                by_name[name].append(_Watch(pattern, tuple(sorted(readers[key]))))
-        any_event = tuple(by_name.pop(ANY_EVENT, ()))
-        return {name: (*found, *any_event) for name, found in by_name.items()}, any_event
+                for reading in condition.reads():
+                    readings[reading.pattern.key].append((condition, reading))
+                    readers[reading.pattern.key].add(index)
+        by_name: dict[str, list[Watch]] = defaultdict(list)
+        for key, found in readings.items():
+            remembered = memory(found)
+            watch = Watch(remembered.pattern, remembered, tuple(sorted(readers[key])))
+            for name in remembered.pattern.names:
+                by_name[name].append(watch)
+        any_event = by_name.pop(ANY_EVENT, [])
+        return {
+            name: _filtered([*found, *any_event]) for name, found in by_name.items()
+        }, _filtered(any_event)
+
+
+def _filtered(watches: Iterable[Watch]) -> tuple[Filter, ...]:
+    """Puts streams with the same expression together, so that it is tried once an event."""
+    by_text: dict[str | None, list[Watch]] = defaultdict(list)
+    for watch in watches:
+        by_text[watch.pattern.where].append(watch)
+    return tuple(Filter(found[0].pattern.predicate, tuple(found)) for found in by_text.values())
 
 
 def conditions(segment: Segment) -> Iterable[Condition]:

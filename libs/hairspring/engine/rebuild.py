@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hairspring.engine.events import Event
-from hairspring.engine.evidence import evidence
+from hairspring.engine.evidence import evidence, groups_of
 from hairspring.engine.plan import Plan
 from hairspring.engine.records import Cause, Change, Origin, Record, Transition
 from hairspring.engine.segments import Segment
@@ -29,6 +29,7 @@ class _Fold:
     events: list[Event]
     plan: Plan
     origin: Origin
+    horizon: int | None
     state: ProfileState
     done: int = 0
 
@@ -36,7 +37,8 @@ class _Fold:
         """Applies the events and passes the moments up to and including `through`."""
         records: list[Record] = []
         while self.done < len(self.events) and self.events[self.done].time <= through:
-            self.state, found, _ = step(self.state, self.events[self.done], self.plan)
+            event = self.events[self.done]
+            self.state, found, _ = step(self.state, event, self.plan, horizon=self.horizon)
             records += found
             self.done += 1
         self.state, found, _ = step(self.state, Passed(through), self.plan)
@@ -56,15 +58,17 @@ def rebuild(
     through: int,
     origin: Origin,
     fresh: bool = False,
+    horizon: int | None = None,
 ) -> Step:
     """Folds the history up to `through` (milliseconds, UTC) and publishes what is new.
 
     `before` is the state until now; it is used up. In the fold each event counts as accepted at
-    its own time.
+    its own time, so the history is without the live events that were too old when they came.
+    `horizon` is as in `step`.
     """
     events = [event._replace(accepted_at=event.time) for event in history]
     events.sort(key=lambda event: (event.time, event.order))
-    fold = _Fold(events, plan, origin, ProfileState())
+    fold = _Fold(events, plan, origin, horizon, ProfileState())
     records: list[Record] = []
     clock, born_at = before.clock, before.born_at
     if clock is not None:
@@ -91,7 +95,7 @@ def _reconcile(fold: _Fold, before: ProfileState, earlier: Members, clock: int) 
             told = past
         elif past.member and before.born_at is not None:
             left = _transition(fold, segment, Change.LEFT, before.born_at, past.entered_at)
-            records.append(replace(left, evidence=()))
+            records.append(replace(left, evidence=(), groups=()))
         truth = fold.state.segments.get(segment.name)
         if truth is None:
             if not told.member and told.left_at is None:
@@ -122,6 +126,7 @@ def _settle(
 def _transition(
     fold: _Fold, segment: Segment, change: Change, at: int, entered_at: int | None
 ) -> Transition:
+    found = evidence(segment, fold.state, at, entering=change is Change.ENTERED)
     return Transition(
         segment=segment.name,
         version=segment.version,
@@ -130,5 +135,6 @@ def _transition(
         cause=Cause(),
         origin=fold.origin,
         entered_at=entered_at,
-        evidence=evidence(segment, fold.state, at, entering=change is Change.ENTERED),
+        evidence=found,
+        groups=groups_of(found),
     )

@@ -37,6 +37,8 @@ class Evidence:
     path: str
     holds: bool
     events: tuple[tuple[int, int], ...]
+    detail: str = ""  #: What it found, in words.
+    groups: tuple[str, ...] = ()  #: The groups, as JSON, that it held for.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,7 @@ class Transition:
     origin: Origin = Origin.LIVE
     entered_at: int | None = None  #: For a leaving: the entry that it ends.
     evidence: tuple[Evidence, ...] = ()
+    groups: tuple[str, ...] = ()  #: The groups, as JSON, of the conditions with `by` that held.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

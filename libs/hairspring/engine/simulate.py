@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from hairspring.engine.events import Event
+from hairspring.engine.events import Event, too_old
 from hairspring.engine.plan import Plan
 from hairspring.engine.rebuild import rebuild
 from hairspring.engine.records import Origin, Record
@@ -38,7 +38,11 @@ class Finished(NamedTuple):
 
 
 def simulate(
-    events: Iterable[tuple[str, Event]], plan: Plan, *, until: int | None = None
+    events: Iterable[tuple[str, Event]],
+    plan: Plan,
+    *,
+    until: int | None = None,
+    horizon: int | None = None,
 ) -> Iterator[Told]:
     """Folds (profile, event) pairs, those of each profile in order of (time, order).
 
@@ -52,7 +56,7 @@ def simulate(
             continue
         if until is None and (end is None or event.time > end):
             end = event.time
-        yield from _stepped(states, profile, event, plan)
+        yield from _stepped(states, profile, event, plan, horizon)
     if end is not None:
         yield from _ended(states, end, plan)
 
@@ -74,6 +78,7 @@ def simulate_accepted(
     *,
     until: int | None = None,
     lateness: int = 0,
+    horizon: int | None = None,
 ) -> Iterator[Told]:
     """Folds a log as it was accepted: late events, imports and all.
 
@@ -85,7 +90,7 @@ def simulate_accepted(
     for profile, entry in entries:
         if isinstance(entry, Finished):
             accepted_at = entry.accepted_at
-            yield from _finished(profiles, entry, plan)
+            yield from _finished(profiles, entry, plan, horizon)
         elif isinstance(entry, Imported):
             accepted_at = entry.event.accepted_at
             known = profiles.setdefault(profile, _Accepted())
@@ -94,8 +99,11 @@ def simulate_accepted(
         else:
             accepted_at = entry.accepted_at
             known = profiles.setdefault(profile, _Accepted())
-            known.history.append(entry)
-            known.state, records, _ = step(known.state, entry, plan, lateness=lateness)
+            if not too_old(entry, horizon):
+                known.history.append(entry)
+            known.state, records, _ = step(
+                known.state, entry, plan, lateness=lateness, horizon=horizon
+            )
             yield from (Told(profile, record) for record in records)
         if until is None and (end is None or accepted_at > end):
             end = accepted_at
@@ -105,7 +113,9 @@ def simulate_accepted(
             yield from (Told(profile, record) for record in records)
 
 
-def _finished(profiles: dict[str, _Accepted], end: Finished, plan: Plan) -> Iterator[Told]:
+def _finished(
+    profiles: dict[str, _Accepted], end: Finished, plan: Plan, horizon: int | None
+) -> Iterator[Told]:
     for profile, known in profiles.items():
         if end.import_id not in known.touched:
             continue
@@ -118,17 +128,22 @@ def _finished(profiles: dict[str, _Accepted], end: Finished, plan: Plan) -> Iter
             through=end.accepted_at,
             origin=Origin.IMPORT,
             fresh=fresh,
+            horizon=horizon,
         )
         yield from (Told(profile, record) for record in records)
 
 
 def _stepped(
-    states: dict[str, ProfileState], profile: str, event: Event, plan: Plan
+    states: dict[str, ProfileState],
+    profile: str,
+    event: Event,
+    plan: Plan,
+    horizon: int | None,
 ) -> Iterator[Told]:
     state = states.get(profile)
     if state is None:
         state = ProfileState()
-    states[profile], records, _ = step(state, event, plan)
+    states[profile], records, _ = step(state, event, plan, horizon=horizon)
     for record in records:
         yield Told(profile, record)
 

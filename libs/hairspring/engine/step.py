@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
-from hairspring.engine.events import Event, EventKind
-from hairspring.engine.evidence import evidence
-from hairspring.engine.plan import Plan
+from hairspring.engine.events import Event, EventKind, too_old
+from hairspring.engine.evidence import evidence, groups_of
+from hairspring.engine.plan import Plan, Watch
 from hairspring.engine.records import Cause, Change, Dropped, Held, Matched, Record, Transition
 from hairspring.engine.segments import Outcome, Ruling, Segment, judge
 from hairspring.engine.state import ProfileState, SegmentState
 from hairspring.engine.streams import Run
+from hairspring.engine.traits import merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +42,31 @@ UNJUDGED = SegmentState()
 BY_TIME = Cause()
 
 
-def step(state: ProfileState, given: Event | Passed, plan: Plan, *, lateness: int = 0) -> Step:
+def step(
+    state: ProfileState,
+    given: Event | Passed,
+    plan: Plan,
+    *,
+    lateness: int = 0,
+    horizon: int | None = None,
+) -> Step:
     """Applies one input to a profile.
 
     The state that is given is used up: go on with the one in the answer, and where what was
     decided cannot be committed, load it anew. `lateness` (milliseconds) is how long a moment
-    waits for events still on their way.
+    waits for events still on their way. An event that lay beyond the `horizon` (milliseconds) when
+    it was accepted is judged by nothing; without one, nothing does.
     """
     records: list[Record] = []
     if isinstance(given, Passed):
         _pass_moments(state, given.through - lateness + 1, plan, records)
     else:
         _pass_moments(state, max(given.time, given.accepted_at - lateness), plan, records)
-        _apply(state, given, plan, records)
+        if not too_old(given, horizon):
+            watches = _apply(state, given, plan, records)
+            floor = None if horizon is None else given.accepted_at - horizon
+            for watch in watches:
+                watch.memory.trim(state, state.clock or 0, floor)
     return Step(state, records, state.alarm())
 
 
@@ -77,19 +90,24 @@ def _forget_removed(state: ProfileState, moment: int, plan: Plan) -> None:
             segment.until = None
 
 
-def _apply(state: ProfileState, event: Event, plan: Plan, records: list[Record]) -> None:
+def _apply(state: ProfileState, event: Event, plan: Plan, records: list[Record]) -> list[Watch]:
+    """Puts an event in its place and evaluates the profile; answers the streams that grew."""
     late = state.clock is not None and event.time < state.clock
     t = state.clock if late and state.clock is not None else event.time
-    if event.kind is EventKind.IDENTIFY:
-        _merge_traits(state, event)
-        touched: set[int] = set()
-    else:
-        touched = _extend_streams(state, event, plan)
+    grown: list[Watch] = []
+    touched: set[int] = set()
+    if event.kind is EventKind.TRACK:
+        grown = _extend_streams(state, event, plan)
+        for watch in grown:
+            touched.update(watch.segments)
         if event.name in plan.flow_events:
             records.append(Matched(event=event))
+    else:
+        merge(state, event)
+        touched.update(plan.trait_readers)
     if state.clock is None:
         due = list(range(len(plan.segments)))
-        touched = set(due)
+        touched.update(due)
     else:
         due = [
             plan.number[name]
@@ -100,26 +118,38 @@ def _apply(state: ProfileState, event: Event, plan: Plan, records: list[Record])
     state.clock = t
     if state.born_at is None:
         state.born_at = t
+    return grown
 
 
-def _merge_traits(state: ProfileState, event: Event) -> None:
-    """Keeps, for each trait, the last setting by event time."""
-    for name, value in event.properties.items():
-        known = state.traits.get(name)
-        if known is None or (event.time, event.order) > known[:2]:
-            state.traits[name] = (event.time, event.order, value)
+def _extend_streams(state: ProfileState, event: Event, plan: Plan) -> list[Watch]:
+    grown: list[Watch] = []
+    for filtered in plan.filters(event):
+        if filtered.predicate is not None and not filtered.predicate(event):
+            continue
+        for watch in filtered.watches:
+            pattern = watch.pattern
+            if pattern.by is None and pattern.of is None:
+                _run(state.streams, pattern.key).insert(event.time, event.order)
+                grown.append(watch)
+                continue
+            place = pattern.placed(event)
+            if place is None:
+                continue
+            group, value = place
+            if group is None:
+                run = _run(state.streams, pattern.key)
+            else:
+                run = _run(state.keyed.setdefault(pattern.key, {}), group)
+            run.insert(event.time, event.order, value)
+            grown.append(watch)
+    return grown
 
 
-def _extend_streams(state: ProfileState, event: Event, plan: Plan) -> set[int]:
-    touched: set[int] = set()
-    for watch in plan.watches(event):
-        if watch.pattern.matches(event):
-            run = state.streams.get(watch.pattern.key)
-            if run is None:
-                run = state.streams[watch.pattern.key] = Run()
-            run.insert(event.time, event.order)
-            touched.update(watch.segments)
-    return touched
+def _run(runs: dict[str, Run], key: str) -> Run:
+    run = runs.get(key)
+    if run is None:
+        run = runs[key] = Run()
+    return run
 
 
 def _evaluate(
@@ -177,6 +207,7 @@ def _record(state: ProfileState, segment: Segment, ruling: Ruling, t: int, cause
     if ruling.outcome is Outcome.DROPPED:
         return Dropped(segment=segment.name, rise_at=t, reason=ruling.reason)
     entered = ruling.outcome is Outcome.ENTERED
+    found = evidence(segment, state, t, entering=entered)
     return Transition(
         segment=segment.name,
         version=segment.version,
@@ -184,5 +215,6 @@ def _record(state: ProfileState, segment: Segment, ruling: Ruling, t: int, cause
         effective_at=t,
         cause=cause,
         entered_at=ruling.state.entered_at,
-        evidence=evidence(segment, state, t, entering=entered),
+        evidence=found,
+        groups=groups_of(found),
     )

@@ -18,3 +18,9 @@ class Verdict(NamedTuple):
 def earliest(moments: Iterable[int | None]) -> int | None:
     """The smallest of the moments that are set."""
     return min((moment for moment in moments if moment is not None), default=None)
+
+
+def latest(verdicts: Iterable[Verdict]) -> int | None:
+    """The moment before which at least one of these verdicts stands."""
+    moments = [verdict.until for verdict in verdicts]
+    return None if None in moments else max(moment for moment in moments if moment is not None)

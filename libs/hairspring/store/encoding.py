@@ -9,19 +9,24 @@ from typing import Any
 
 import msgspec
 
+from hairspring.engine.folded import Folded
 from hairspring.engine.state import ProfileState, SegmentState
 from hairspring.engine.streams import Run
 
-FORMAT = 1
+FORMAT = 2
 
+_Run = tuple[list[int], list[int], list[Any] | None]
 _Segment = tuple[bool, int | None, int | None, bool, int | None, int | None]
 _Stored = tuple[
     int,
     int | None,
     int | None,
-    dict[str, tuple[list[int], list[int]]],
+    dict[str, _Run],
+    dict[str, dict[str, _Run]],
+    dict[str, dict[str, Folded]],
     dict[str, _Segment],
     dict[str, tuple[int, int, Any]],
+    dict[str, tuple[int, int, bool]],
 ]
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Stored)
@@ -38,15 +43,18 @@ def encode(state: ProfileState) -> bytes:
             FORMAT,
             state.clock,
             state.born_at,
+            {key: _packed(run) for key, run in state.streams.items()},
             {
-                key: (_differences(run.times), _differences(run.orders))
-                for key, run in state.streams.items()
+                key: {group: _packed(run) for group, run in runs.items()}
+                for key, runs in state.keyed.items()
             },
+            {key: folded for key, folded in state.folded.items() if folded},
             {
                 name: (s.member, s.entered_at, s.left_at, s.enter_held, s.rise_at, s.until)
                 for name, s in state.segments.items()
             },
             state.traits,
+            state.tags,
         )
     )
 
@@ -54,7 +62,9 @@ def encode(state: ProfileState) -> bytes:
 def decode(stored: bytes) -> ProfileState:
     """Read a state. Raises UnreadableState."""
     try:
-        version, clock, born_at, streams, segments, traits = _decoder.decode(stored)
+        version, clock, born_at, streams, keyed, folded, segments, traits, tags = _decoder.decode(
+            stored
+        )
     except msgspec.MsgspecError as error:
         raise UnreadableState(f"a stored state cannot be read: {error}") from error
     if version != FORMAT:
@@ -62,23 +72,25 @@ def decode(stored: bytes) -> ProfileState:
     return ProfileState(
         clock=clock,
         born_at=born_at,
-        streams={
-            key: Run(list(accumulate(times)), list(accumulate(orders)))
-            for key, (times, orders) in streams.items()
+        streams={key: _run(packed) for key, packed in streams.items()},
+        keyed={
+            key: {group: _run(packed) for group, packed in runs.items()}
+            for key, runs in keyed.items()
         },
-        segments={
-            name: SegmentState(
-                member=member,
-                entered_at=entered_at,
-                left_at=left_at,
-                enter_held=enter_held,
-                rise_at=rise_at,
-                until=until,
-            )
-            for name, (member, entered_at, left_at, enter_held, rise_at, until) in segments.items()
-        },
+        folded=folded,
+        segments={name: SegmentState(*stood) for name, stood in segments.items()},
         traits=traits,
+        tags=tags,
     )
+
+
+def _packed(run: Run) -> _Run:
+    return _differences(run.times), _differences(run.orders), run.values
+
+
+def _run(packed: _Run) -> Run:
+    times, orders, values = packed
+    return Run(list(accumulate(times)), list(accumulate(orders)), values)
 
 
 def _differences(values: list[int]) -> list[int]:

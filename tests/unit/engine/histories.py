@@ -11,7 +11,7 @@ from hairspring.engine.records import Dropped, Held, Matched, Record, Transition
 from hairspring.engine.segments import Segment
 from hairspring.engine.state import ProfileState
 from hairspring.engine.step import Passed, Step, step
-from hairspring.engine.streams import Pattern
+from hairspring.engine.streams import Pattern, Run
 
 ADD = Pattern(names=("Add",))
 BUY = Pattern(names=("Buy",))
@@ -35,14 +35,18 @@ def identify(time: int, **traits: object) -> Event:
     return Event("", time, time, time, f"identify@{time}", EventKind.IDENTIFY, traits)
 
 
-def knowing(*events: Event) -> ProfileState:
-    """The state of a profile whose events have been put into the streams of ADD, BUY, GO, STOP."""
+def knowing(*events: Event, by: Condition | None = None) -> ProfileState:
+    """The state of a profile whose events have been put into the streams of ADD, BUY, GO, STOP.
+
+    With `by`, into the streams that this condition reads.
+    """
     state = ProfileState()
-    patterns = {pattern.names[0]: pattern for pattern in (ADD, BUY, GO, STOP)}
+    patterns = (ADD, BUY, GO, STOP) if by is None else tuple(by.patterns())
     for one in events:
-        pattern = patterns[one.name]
-        run = state.streams.setdefault(pattern.key, type(state.run(pattern.key))())
-        run.insert(one.time, one.order)
+        for pattern in patterns:
+            if one.name in pattern.names:
+                run = state.streams.setdefault(pattern.key, Run())
+                run.insert(one.time, one.order)
     return state
 
 

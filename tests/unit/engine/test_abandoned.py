@@ -35,7 +35,7 @@ def test_a_further_start_moves_the_deadline_only_with_restart(
     condition: Abandoned, deadline: int
 ) -> None:
     """Two starts within the time are one episode."""
-    profile = knowing(event("Add", 0), event("Add", 60))
+    profile = knowing(event("Add", 0), event("Add", 60), by=condition)
 
     assert Verdict(False, deadline) == condition.verdict(profile, 60)
     assert Verdict(True) == condition.verdict(profile, deadline)
@@ -43,19 +43,21 @@ def test_a_further_start_moves_the_deadline_only_with_restart(
 
 def test_a_start_at_the_deadline_belongs_to_the_episode_that_ends() -> None:
     """Without `restart` it opens nothing; with it, it moves the deadline once more."""
-    profile = knowing(event("Add", 0), event("Add", 100))
+    events = [event("Add", 0), event("Add", 100)]
+    profile, strict = knowing(*events), knowing(*events, by=STRICT)
 
-    assert Verdict(True) == STRICT.verdict(profile, 100)
-    assert Verdict(True) == STRICT.verdict(profile, 300)
+    assert Verdict(True) == STRICT.verdict(strict, 100)
+    assert Verdict(True) == STRICT.verdict(strict, 300)
     assert Verdict(False, 200) == RESTARTING.verdict(profile, 100)
 
 
 def test_the_next_start_opens_the_next_episode() -> None:
     """What was abandoned stops being so when somebody starts again."""
-    profile = knowing(event("Add", 0), event("Add", 150), event("Add", 160), event("Add", 251))
+    events = [event("Add", 0), event("Add", 150), event("Add", 160), event("Add", 251)]
+    profile, strict = knowing(*events), knowing(*events, by=STRICT)
 
-    assert Verdict(False, 351) == STRICT.verdict(profile, 251)
-    assert STRICT.finding(profile, 251).events == ((251, 251),)
+    assert Verdict(False, 351) == STRICT.verdict(strict, 251)
+    assert STRICT.finding(strict, 251).events == ((251, 251),)
     assert RESTARTING.finding(profile, 251).events == ((150, 150), (160, 160), (251, 251))
 
 

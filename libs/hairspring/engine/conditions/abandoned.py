@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hairspring.engine.conditions.base import Condition, Finding, latest_events
+from hairspring.engine.conditions.base import MOST_EVIDENCE, Finding, Reading, latest_events
+from hairspring.engine.conditions.grouped import Grouped
 from hairspring.engine.durations import words
 from hairspring.engine.state import ProfileState
-from hairspring.engine.streams import Pattern, Run
+from hairspring.engine.streams import Pattern, Run, salt_of
 from hairspring.engine.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Abandoned(Condition):
+class Abandoned(Grouped):
     """Episodes of starts (`pattern`) and ends (`unless`), by event time.
 
     A start opens an episode with the deadline `time + after` (milliseconds); with `restart`, a
@@ -27,23 +28,28 @@ class Abandoned(Condition):
 
     keyword = "abandoned"
 
-    def verdict(self, profile: ProfileState, t: int) -> Verdict:
+    def __post_init__(self) -> None:
+        """Takes streams of its own where the horizon decides what is remembered."""
+        if self.pattern.by is not None or not self.restart:
+            salt = salt_of("abandoned", self.pattern.key, self.unless.key, self.after, self.restart)
+            object.__setattr__(self, "pattern", self.pattern.own(salt))
+            object.__setattr__(self, "unless", self.unless.own(salt, loose=True))
+
+    def judge(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Verdict:
         """Holds from the deadline of the latest episode on, unless it has ended."""
-        run = profile.run(self.pattern.key)
-        first = self._first_open(profile, run)
-        if first == len(run):
+        first = self._first_open(profile, group, run)
+        if first == len(run.times):
             return Verdict(False)
         deadline = self._deadline(run, first)
         return Verdict(True) if t >= deadline else Verdict(False, deadline)
 
-    def finding(self, profile: ProfileState, t: int) -> Finding:
+    def find(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Finding:
         """Names the starts of the latest episode."""
-        run = profile.run(self.pattern.key)
-        first = self._first_open(profile, run)
+        first = self._first_open(profile, group, run)
         if first == len(run):
+            end = profile.last(self.unless, group)
             detail = "ended in time" if len(run) else "never started"
-            ends = profile.run(self.unless.key)
-            return Finding(detail=detail, events=latest_events(ends, len(ends) - 1, len(ends)))
+            return Finding(detail=detail, events=() if end is None else (end,))
         late = t >= self._deadline(run, first)
         detail = "not ended in time" if late else "started, can still be ended in time"
         opening = self._chained(run, first) if self.restart else self._jumped(run, first)
@@ -52,19 +58,42 @@ class Abandoned(Condition):
     def __str__(self) -> str:
         return f"abandoned {self.pattern}, unless {self.unless}, after {words(self.after)}"
 
-    def patterns(self) -> Iterator[Pattern]:
+    def reads(self) -> Iterator[Reading]:
         """The starts and the ends."""
-        yield self.pattern
-        yield self.unless
+        yield Reading(pattern=self.pattern, latest=MOST_EVIDENCE if self.restart else None)
+        yield Reading(pattern=self.unless, latest=1)
 
-    def _first_open(self, profile: ProfileState, starts: Run) -> int:
+    def trim(self, profile: ProfileState, floor: int) -> None:
+        """Forgets groups that are over, and episodes before the latest one beyond the horizon."""
+        if self.pattern.by is None:
+            self._trim(profile, None, profile.run(self.pattern.key), floor)
+            return
+        runs = profile.keyed.get(self.pattern.key, {})
+        ends = profile.keyed.get(self.unless.key, {})
+        for group in list(self.groups(profile)):
+            self._trim(profile, group, runs[group], floor)
+            if not len(runs[group]):
+                del runs[group]
+        for group, run in list(ends.items()):
+            if group not in runs and run.times[-1] < floor:
+                del ends[group]
+
+    def _trim(self, profile: ProfileState, group: str | None, run: Run, floor: int) -> None:
+        end = profile.last(self.unless, group)
+        if end is not None and end[0] < floor:
+            run.forget(run.first_after(end[0]))
+        if not self.restart and len(run):
+            first = self._first_open(profile, group, run)
+            run.forget(self._jumped(run, first, before=floor) if first < len(run) else 0)
+
+    def _first_open(self, profile: ProfileState, group: str | None, starts: Run) -> int:
         """The index of the first start that no end has closed."""
-        ends = profile.run(self.unless.key)
-        return starts.first_after(ends.times[-1]) if len(ends) else 0
+        end = profile.last(self.unless, group)
+        return starts.first_after(end[0]) if end is not None else 0
 
     def _deadline(self, starts: Run, first: int) -> int:
         """When the latest episode is abandoned: with `restart` only its last start matters."""
-        opening = len(starts) - 1 if self.restart else self._jumped(starts, first)
+        opening = len(starts.times) - 1 if self.restart else self._jumped(starts, first)
         return starts.times[opening] + self.after
 
     def _chained(self, starts: Run, first: int) -> int:
@@ -74,10 +103,15 @@ class Abandoned(Condition):
             index -= 1
         return index
 
-    def _jumped(self, starts: Run, first: int) -> int:
-        """Without `restart`, each episode takes the starts up to its deadline."""
+    def _jumped(self, starts: Run, first: int, before: int | None = None) -> int:
+        """Without `restart`, each episode takes the starts up to its deadline.
+
+        The index of the start that opens the last one (of those before a moment).
+        """
         following = starts.first_after(starts.times[first] + self.after)
-        while following < len(starts):
+        while following < len(starts.times):
+            if before is not None and starts.times[following] >= before:
+                break
             first = following
             following = starts.first_after(starts.times[first] + self.after)
         return first

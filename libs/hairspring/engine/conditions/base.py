@@ -1,11 +1,11 @@
 """What every condition can do."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from hairspring.engine.state import ProfileState
-from hairspring.engine.streams import Pattern, Run
+from hairspring.engine.streams import Pattern, Reference, Run
 from hairspring.engine.verdict import Verdict
 
 #: The most events that are named as evidence of one condition; the latest of them.
@@ -17,8 +17,23 @@ class Finding:
     """What a condition found at a moment: in words, and the events that made it so."""
 
     detail: str
-    events: tuple[tuple[int, int], ...] = ()
+    events: tuple[Reference, ...] = ()
     """(time, order) of each, oldest first; at most `MOST_EVIDENCE`, the latest of them."""
+    groups: tuple[str, ...] = ()
+    """The groups, as JSON, that it holds for; at most `MOST_EVIDENCE`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A stream that a condition reads, and what of it has to be remembered.
+
+    An event may be forgotten when it is older than `window` (milliseconds) at the profile's clock,
+    or when there are `latest` later ones. With neither, the condition's `trim` forgets.
+    """
+
+    pattern: Pattern
+    window: int | None = None
+    latest: int | None = None
 
 
 class Condition(ABC):
@@ -31,6 +46,8 @@ class Condition(ABC):
 
     #: The key of the condition in a definition.
     keyword: str = ""
+    #: Whether it reads the profile's traits.
+    reads_traits: bool = False
 
     @abstractmethod
     def verdict(self, profile: ProfileState, t: int) -> Verdict:
@@ -44,9 +61,19 @@ class Condition(ABC):
     def finding(self, profile: ProfileState, t: int) -> Finding:
         """Why it holds or does not, for people."""
 
-    def patterns(self) -> Iterator[Pattern]:
-        """The patterns whose streams it reads itself; those of its parts not included."""
+    def reads(self) -> Iterator[Reading]:
+        """The streams that it reads itself; those of its parts not included."""
         return iter(())
+
+    def patterns(self) -> Iterator[Pattern]:
+        """The patterns of the streams that it reads itself."""
+        return (reading.pattern for reading in self.reads())
+
+    def trim(self, profile: ProfileState, floor: int) -> None:  # noqa: B027  # most need none
+        """Forgets, in streams that are its own, what no answer at the clock or later needs.
+
+        No event older than `floor` (milliseconds, UTC) can come any more.
+        """
 
     def parts(self) -> tuple[tuple[str, "Condition"], ...]:
         """The conditions within it, each with its place relative to this one."""
@@ -57,9 +84,14 @@ class Condition(ABC):
         return iter(())
 
 
-def latest_events(run: Run, start: int, stop: int) -> tuple[tuple[int, int], ...]:
+def latest_events(run: Run, start: int, stop: int) -> tuple[Reference, ...]:
     """The (time, order) of the latest events of a slice, bounded."""
-    return tuple(run.references(max(start, stop - MOST_EVIDENCE), stop))
+    return tuple(run.references(max(start, stop - MOST_EVIDENCE, 0), stop))
+
+
+def bounded(events: Iterable[Reference]) -> tuple[Reference, ...]:
+    """The latest of some events, oldest first."""
+    return tuple(sorted(events)[-MOST_EVIDENCE:])
 
 
 def walk(condition: Condition, path: str) -> Iterator[tuple[str, Condition]]:

@@ -1,10 +1,12 @@
-"""Comparisons of a count with a whole number."""
+"""Comparisons: of a count with a whole number, and of a value with a number or a text."""
 
+import json
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-OPERATORS: dict[str, Callable[[int, int], bool]] = {
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
     ">": operator.gt,
     "==": operator.eq,
@@ -42,8 +44,31 @@ class Comparison:
             turns = n if count > n else n - 1
         return turns if 0 <= turns < count else None
 
+    @property
+    def deciding(self) -> int:
+        """How many of the latest events settle the answer, however many more there are."""
+        return max(self.number, 1) if self.operator in (">=", "<") else self.number + 1
+
     def __str__(self) -> str:
         return f"{self.operator} {self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """`>= 99.5` or `== "gold"`: a comparison of an aggregate; texts compare by code points."""
+
+    operator: str
+    value: float | str
+
+    def holds(self, found: float | str) -> bool:
+        """Whether a value of the same type satisfies it."""
+        return OPERATORS[self.operator](found, self.value)
+
+    def __str__(self) -> str:
+        if isinstance(self.value, str):
+            return f"{self.operator} {json.dumps(self.value, ensure_ascii=False)}"
+        whole = self.value.is_integer() and abs(self.value) < 2**53
+        return f"{self.operator} {int(self.value) if whole else self.value!r}"
 
 
 AT_LEAST_ONCE = Comparison(operator=">=", number=1)

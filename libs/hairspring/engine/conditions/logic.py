@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hairspring.engine.conditions.base import Condition, Finding
 from hairspring.engine.state import ProfileState
-from hairspring.engine.verdict import Verdict, earliest
+from hairspring.engine.verdict import Verdict, earliest, latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class All(Condition):
         verdicts = [condition.verdict(profile, t) for condition in self.conditions]
         failing = [verdict for verdict in verdicts if not verdict.holds]
         if failing:
-            return Verdict(False, _latest(failing))
+            return Verdict(False, latest(failing))
         return Verdict(True, earliest(verdict.until for verdict in verdicts))
 
     def finding(self, profile: ProfileState, t: int) -> Finding:
@@ -49,7 +49,7 @@ class Any(Condition):
         verdicts = [condition.verdict(profile, t) for condition in self.conditions]
         holding = [verdict for verdict in verdicts if verdict.holds]
         if holding:
-            return Verdict(True, _latest(holding))
+            return Verdict(True, latest(holding))
         return Verdict(False, earliest(verdict.until for verdict in verdicts))
 
     def finding(self, profile: ProfileState, t: int) -> Finding:
@@ -93,9 +93,3 @@ class Not(Condition):
 
 def _numbered(conditions: tuple[Condition, ...]) -> tuple[tuple[str, Condition], ...]:
     return tuple((f"[{index}]", condition) for index, condition in enumerate(conditions))
-
-
-def _latest(verdicts: list[Verdict]) -> int | None:
-    """The moment before which at least one of these verdicts stands, and with it the whole."""
-    moments = [verdict.until for verdict in verdicts]
-    return None if None in moments else max(moment for moment in moments if moment is not None)

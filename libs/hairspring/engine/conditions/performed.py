@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hairspring.engine.conditions.base import Condition, Finding, latest_events
+from hairspring.engine.conditions.base import Finding, Reading, latest_events
 from hairspring.engine.conditions.comparison import AT_LEAST_ONCE, Comparison
+from hairspring.engine.conditions.grouped import Grouped
 from hairspring.engine.durations import words
 from hairspring.engine.state import ProfileState
 from hairspring.engine.streams import Pattern, Run
@@ -12,11 +13,12 @@ from hairspring.engine.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Performed(Condition):
+class Performed(Grouped):
     """Counts matching events, within a window (t - within, t] and after the last `since` event.
 
     `within` is in milliseconds. "After" is by the profile's order, so an event of the same
-    millisecond counts when it was accepted later.
+    millisecond counts when it was accepted later. The latest events up to one more than the number
+    asked for decide every comparison, so that no more of them are remembered.
     """
 
     pattern: Pattern
@@ -26,39 +28,47 @@ class Performed(Condition):
 
     keyword = "performed"
 
-    def verdict(self, profile: ProfileState, t: int) -> Verdict:
+    def __post_init__(self) -> None:
+        """Lets `since` events that name no group concern every group."""
+        if self.since is not None:
+            object.__setattr__(self, "since", self.since.own(self.since.salt, loose=True))
+
+    def judge(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Verdict:
         """Holds while the count compares so; changes when an event slides out of the window."""
-        run = profile.run(self.pattern.key)
-        first = self._first(profile, run, t)
-        count = len(run) - first
+        first = self._first(profile, run, t, group)
+        count = len(run.times) - first
         holds = self.times.holds(count)
         if self.within is None:
             return Verdict(holds)
         turning = self.times.next_below(count)
         if turning is None:
             return Verdict(holds)
-        return Verdict(holds, run.times[len(run) - 1 - turning] + self.within)
+        return Verdict(holds, run.times[len(run.times) - 1 - turning] + self.within)
 
-    def finding(self, profile: ProfileState, t: int) -> Finding:
-        """Names the count and the events."""
-        run = profile.run(self.pattern.key)
-        first = self._first(profile, run, t)
-        detail = f"{len(run) - first} counted, asked for {self.times}"
-        return Finding(detail=detail, events=latest_events(run, first, len(run)))
+    def find(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Finding:
+        """Names the count and the events that decide it."""
+        first = self._first(profile, run, t, group)
+        count, deciding = len(run) - first, self.times.deciding
+        counted = f"{count} counted" if count <= deciding else f"more than {deciding} counted"
+        return Finding(
+            detail=f"{counted}, asked for {self.times}",
+            events=latest_events(run, max(first, len(run) - deciding), len(run)),
+        )
 
     def __str__(self) -> str:
         within = f", within {words(self.within)}" if self.within is not None else ""
         since = f", since {self.since}" if self.since is not None else ""
         return f"performed {self.pattern} {self.times} times{within}{since}"
 
-    def patterns(self) -> Iterator[Pattern]:
+    def reads(self) -> Iterator[Reading]:
         """The counted events and those that the count starts anew from."""
-        yield self.pattern
+        remembered = self.times.number + 2
+        yield Reading(pattern=self.pattern, window=self.within, latest=remembered)
         if self.since is not None:
-            yield self.since
+            yield Reading(pattern=self.since, latest=1)
 
-    def _first(self, profile: ProfileState, run: Run, t: int) -> int:
+    def _first(self, profile: ProfileState, run: Run, t: int, group: str | None) -> int:
         first = 0 if self.within is None else run.first_after(t - self.within)
-        if self.since is not None and len(last := profile.run(self.since.key)):
-            first = max(first, run.after(last.times[-1], last.orders[-1]))
+        if self.since is not None and (last := profile.last(self.since, group)) is not None:
+            first = max(first, run.after(*last))
         return first
