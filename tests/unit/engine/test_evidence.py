@@ -29,8 +29,13 @@ def test_an_entry_names_the_conditions_and_their_events() -> None:
     (entered,) = transitions(event("Add", 0), event("Add", 40), Passed(500))
 
     assert (
-        Evidence(path="enter.all[0].abandoned", holds=True, events=((0, 0), (40, 40))),
-        Evidence(path="enter.all[1].not.segment", holds=False, events=()),
+        Evidence(
+            path="enter.all[0].abandoned",
+            holds=True,
+            events=((0, 0), (40, 40)),
+            detail="not ended in time",
+        ),
+        Evidence(path="enter.all[1].not.segment", holds=False, events=(), detail="is not in staff"),
     ) == entered.evidence
 
 
@@ -38,7 +43,9 @@ def test_a_leaving_names_the_exit() -> None:
     """Where `exit` holds it is what made the profile leave, and the entry is named."""
     _, left = transitions(event("Add", 0), event("Buy", 200))
 
-    assert (Evidence(path="exit.performed", holds=True, events=((200, 200),)),) == left.evidence
+    detail = "1 counted, asked for >= 1"
+    found = Evidence(path="exit.performed", holds=True, events=((200, 200),), detail=detail)
+    assert (found,) == left.evidence
     assert left.entered_at == 100
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from hairspring.engine.conditions import All, InSegment, Not, Performed
+from hairspring.engine.events import Event
 from hairspring.engine.plan import CircularSegments, Plan
 from hairspring.engine.streams import Pattern
 
-from tests.unit.engine.histories import ADD, BUY, event, segment
+from tests.unit.engine.histories import ADD, BUY, event, fold, segment
 
 ANY = Pattern(names=("*",))
 
@@ -56,8 +57,27 @@ def test_an_event_looks_up_only_what_mentions_it() -> None:
     )
 
     def tried(name: str) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
-        return [(watch.pattern.names, watch.segments) for watch in plan.watches(event(name, 0))]
+        filters = plan.filters(event(name, 0))
+        return [(w.pattern.names, w.segments) for found in filters for w in found.watches]
 
     assert tried("Add") == [(("Add",), (0, 1)), (("*",), (2,))]
     assert tried("Buy") == [(("Buy",), (1,)), (("*",), (2,))]
     assert tried("Unheard Of") == [(("*",), (2,))]
+
+
+def test_an_expression_is_tried_once_an_event() -> None:
+    """However many streams stand behind it."""
+    tried: list[str] = []
+
+    def dear(event: Event) -> bool:
+        tried.append(event.name)
+        return True
+
+    patterns = [
+        Pattern(names=("Add",), where="dear", predicate=dear, by=by, group=by and (lambda _: 1))
+        for by in (None, "properties.id")
+    ]
+    plan = Plan(segment(Performed(pattern=p), n) for p, n in zip(patterns, "ab", strict=True))
+    fold(plan, event("Add", 0))
+
+    assert tried == ["Add"]
