@@ -1,12 +1,19 @@
-"""Comparisons of a count: `>= 3`, or a bare number for `==`."""
+"""Comparisons: `>= 3` of a count, `>= 99.5` or `== "gold"` of an aggregate."""
 
+import json
+import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from hairspring.definitions.fields import Field, described
+from hairspring.definitions.fields import Field, described, storable
 from hairspring.definitions.yaml_nodes import Scalar
-from hairspring.engine.conditions.comparison import OPERATORS, Comparison
+from hairspring.engine.conditions.comparison import OPERATORS, Comparison, Threshold
 
-HIGHEST = 1_000_000_000
+#: The highest number that a count is compared with: so many events are remembered to decide it.
+HIGHEST = 10_000
+
+Body = dict[str, Any]
 
 _WRITTEN = re.compile(r"(>=|>|==|!=|<=|<|=)?\s*(-?[0-9]{1,12})")
 
@@ -42,10 +49,77 @@ def read(field: Field) -> str | None:
     return str(comparison)
 
 
+_LIMIT = re.compile(
+    r"(?P<sign>>=|>|==|!=|<=|<|=)?\s*"
+    r"(?:(?P<number>-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,3})?)"
+    r"|(?P<text>\"(?:[^\"\\\\]|\\\\.)*\"|'[^']*'))",
+    re.DOTALL,
+)
+
+
+def read_limit(field: Field, *, texts: bool, count: bool) -> Body | None:
+    """The canonical form of what an aggregate is compared with.
+
+    `texts` says that a text will do as well, `count` that it is a count that is compared.
+    """
+    node = field.node
+    match = _LIMIT.fullmatch(node.value.strip()) if isinstance(node, Scalar) else None
+    if match is None:
+        more = ", or with a text in quotes, such as '== \"gold\"'" if texts else ""
+        field.refuse(
+            f"`is` is a comparison with a number, such as '>= 99.5'{more}, not {described(node)}"
+        )
+        return None
+    sign, text = match["sign"] or "==", match["text"]
+    if sign not in OPERATORS:
+        field.refuse(f"a comparison is one of {' '.join(OPERATORS)}; write '==' for '='")
+        return None
+    if text is not None:
+        if texts:
+            return _text_limit(field, sign, text)
+        field.refuse("only `first` and `last` compare with a text; the others give numbers")
+        return None
+    number = float(match["number"])
+    if not math.isfinite(number):
+        field.refuse("the number is beyond what a double can hold")
+        return None
+    flaw = _impossible_distinct(sign, number) if count else None
+    if flaw is not None:
+        field.refuse(flaw)
+        return None
+    return {"operator": sign, "value": number}
+
+
+def build_limit(body: Mapping[str, Any]) -> Threshold:
+    """The engine's comparison of a canonical form."""
+    value = body["value"]
+    return Threshold(
+        operator=body["operator"], value=value if isinstance(value, str) else float(value)
+    )
+
+
+def _text_limit(field: Field, sign: str, text: str) -> Body | None:
+    try:
+        value = json.loads(text) if text[0] == '"' else text[1:-1]
+    except ValueError:
+        field.refuse('write the text as in JSON, such as "gold"')
+        return None
+    if not storable(value):
+        field.refuse("the text has a character that is no text")
+        return None
+    return {"operator": sign, "value": value}
+
+
+def _impossible_distinct(sign: str, number: float) -> str | None:
+    if not number.is_integer():
+        return "`count_distinct` is compared with a whole number"
+    return _impossible(Comparison(operator=sign, number=int(number)))
+
+
 def _impossible(comparison: Comparison) -> str | None:
     sign, number = comparison.operator, comparison.number
     if number > HIGHEST:
-        return f"the number is at most {HIGHEST:,}"
+        return f"a count is compared with at most {HIGHEST:,}, so many events are remembered"
     always, never = f"'{comparison}' always holds", f"'{comparison}' can never hold"
     if number < 0:
         verdict = always if sign in (">=", ">", "!=") else never

@@ -37,6 +37,21 @@ def parse(text: str) -> int:
     return total
 
 
+def parse_signed(text: str) -> int:
+    """Reads a duration that may have a sign, or be `0s`, in milliseconds.
+
+    Raises:
+        BadDuration: As `parse`.
+    """
+    sign = -1 if text.startswith("-") else 1
+    rest = text[1:] if text[:1] in ("-", "+") else text
+    if re.fullmatch(r"0+[wdhms]", rest):
+        return 0
+    if rest.startswith(("-", "+")):
+        raise BadDuration(f"one sign is enough; {_FORM}")
+    return sign * parse(rest)
+
+
 def write(milliseconds: int) -> str:
     """Writes a duration of whole seconds with the largest units; zero is `0s`.
 

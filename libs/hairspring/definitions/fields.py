@@ -144,13 +144,14 @@ class Field:
         self.refuse(f"{what} is true or false, not {described(node)}")
         return None
 
-    def duration(self, what: str) -> int | None:
-        """A duration of more than zero, in milliseconds."""
+    def duration(self, what: str, *, signed: bool = False) -> int | None:
+        """A duration of more than zero, in milliseconds; `signed` ones may be zero or less."""
         if not isinstance(self.node, Scalar) or self.node.kind is ScalarKind.NULL:
             self.refuse(f"{what} is a duration such as 1h30m, not {described(self.node)}")
             return None
         try:
-            return durations.parse(self.node.value)
+            parse = durations.parse_signed if signed else durations.parse
+            return parse(self.node.value)
         except durations.BadDuration as error:
             self.refuse(str(error))
             return None

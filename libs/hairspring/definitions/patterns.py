@@ -7,44 +7,82 @@ from hairspring.definitions.fields import Field
 from hairspring.definitions.problems import quoted
 from hairspring.definitions.yaml_nodes import Items
 from hairspring.engine.streams import ANY_EVENT, Pattern
-from hairspring.expressions import BadExpression, compile_where
+from hairspring.expressions import BadExpression, compile_path, compile_where, parse_path
 from hairspring.expressions.cel import LONGEST
+from hairspring.expressions.paths import LONGEST_PATH
 
 Body = dict[str, Any]
 
 KEYS = ("event", "where")
-LATER = ("by",)
+BY = ("by",)
 LONGEST_EVENT = 255
 MOST_EVENTS = 200
 
 
-def read(entries: Mapping[str, Field]) -> Body:
-    """The canonical form of `event` and `where` among the fields of a condition."""
+def read(entries: Mapping[str, Field], *, by: bool = False) -> Body:
+    """The canonical form of `event` and `where`, and of `by`, among the fields of a condition."""
     event, where = entries.get("event"), entries.get("where")
-    return {
+    body: Body = {
         "event": _names(event) if event is not None else [],
         "where": _expression(where) if where is not None else None,
     }
+    return body | ({"by": read_by(entries)} if by else {})
+
+
+def read_by(entries: Mapping[str, Field]) -> str | None:
+    """The canonical form of `by`: the path to the value that tells groups apart."""
+    return read_path(entries["by"], "`by`") if "by" in entries else None
+
+
+def read_path(field: Field, what: str) -> str | None:
+    """The canonical form of a path into an event."""
+    text = field.text(what, longest=LONGEST_PATH)
+    if text is None:
+        return None
+    try:
+        return str(parse_path(text))
+    except BadExpression as error:
+        for flaw in error.flaws:
+            field.refuse_inside(flaw.line, flaw.column, flaw.message)
+        return None
 
 
 def read_alone(field: Field, what: str) -> Body:
     """The canonical form of a mapping that is a pattern and nothing else."""
-    return read(field.entries(what, KEYS, required=("event",), later=LATER))
+    return read(field.entries(what, KEYS, required=("event",)))
 
 
-def build(body: Mapping[str, Any]) -> Pattern:
-    """The pattern of a canonical form."""
-    where = body["where"]
-    predicate = compile_where(where) if where is not None else None
-    return Pattern(names=tuple(body["event"]), where=where, predicate=predicate)
+def read_cut(field: Field, what: str, *, by: bool) -> Body:
+    """The canonical form of `since` or `unless`, which have `by` only where the condition has."""
+    entries = field.entries(what, (*KEYS, *BY), required=("event",))
+    if "by" in entries and not by:
+        entries["by"].refuse(f"{what} has `by` only where its condition has one; add one there")
+    return read(entries, by=True)
+
+
+def build(body: Mapping[str, Any], **more: Any) -> Pattern:
+    """The pattern of a canonical form; `more` are further fields of the pattern."""
+    where, by = body["where"], body.get("by")
+    return Pattern(
+        names=tuple(body["event"]),
+        where=where,
+        predicate=compile_where(where) if where is not None else None,
+        by=by,
+        group=compile_path(by) if by is not None else None,
+        **more,
+    )
 
 
 def covers(ends: Mapping[str, Any], starts: Mapping[str, Any]) -> bool:
-    """Whether every event that `starts` means is certainly one that `ends` means."""
+    """Whether every event that `starts` means is certainly one that `ends` means.
+
+    An event that both mean names the same group by both, or none by the first.
+    """
     names = ends["event"] == [ANY_EVENT] or (
         starts["event"] != [ANY_EVENT] and set(starts["event"]) <= set(ends["event"])
     )
-    return names and ends["where"] in (None, starts["where"])
+    where = ends["where"] in (None, starts["where"])
+    return names and where and ends.get("by") in (None, starts.get("by"))
 
 
 def _names(field: Field) -> list[str]:

@@ -24,6 +24,7 @@ BITS = st.sampled_from(
         *"{}[]:,-&*!|>'\"%@`#? \n\t\r\0\ufeff\x85\u2028\ud800😀é",
         *("yes", "no", "~", "null", "<<", "---", "...", "&a", "*a", "!!str", "|", ">-", "{{", "{%"),
         *("all", "any", "not", "segment", "performed", "abandoned", "by", "sequence", "kind"),
+        *("aggregate", "inactive", "profile", "date", "anniversary", "steps", "of", "fn", "is"),
         *("1h", "0s", "-1", ">= 0", "010", "1:30", "1e400", "9" * 5_000, "2020-01-01", "staff"),
         *("  ", "\n  ", "\n- ", ": ", "\\ud800", '"\\0"', "properties.", "&& 1", "== 'x'"),
     ]

@@ -11,7 +11,8 @@ def test_a_segment_has_a_canonical_form() -> None:
     abandoned = {
         "event": ["Product Added"],
         "where": "properties.price >= 20.0",
-        "unless": {"event": ["Order Completed"], "where": None},
+        "by": None,
+        "unless": {"event": ["Order Completed"], "where": None, "by": None},
         "after": 3_600_000,
         "restart": True,
     }
@@ -34,9 +35,10 @@ def test_performed_has_a_canonical_form() -> None:
     assert counted == {
         "event": ["Clocked In", "Signed In"],
         "where": None,
+        "by": None,
         "times": ">= 2",
         "within": 5_400_000,
-        "since": {"event": ["Left"], "where": None},
+        "since": {"event": ["Left"], "where": None, "by": None},
     }
     assert anything["where"] == "properties.staff == true\n  || context.staff"
     assert anything["times"] == ">= 1"
@@ -62,8 +64,38 @@ def test_a_segment_is_what_the_engine_takes() -> None:
         ("{all: []}", 14, "enter.all", "is empty"),
         ("{all: {}}", 14, "enter.all", "is a list"),
         ("{not: []}", 14, "enter.not", "a condition is a mapping"),
-        ("{sequence: {}}", 9, "enter.sequence", "`sequence` is not available yet"),
-        ("{profile: x}", 9, "enter.profile", "not available yet"),
+        ("{sequence: {}}", 19, "enter.sequence", "needs `steps`"),
+        ("{sequence: {steps: [{event: A}]}}", 27, "enter.sequence.steps", "`performed`"),
+        ("{sequence: {steps: [{event: A}, B]}}", 40, "enter.sequence.steps[1]", "a mapping"),
+        ("{sequence: {steps: [{event: A, by: x}]}}", 39, "enter.sequence.steps[0].by", "not known"),
+        ("{sequence: {steps: [], by: x}}", 35, "enter.sequence.by", "begins with properties"),
+        ("{inactive: {event: A}}", 19, "enter.inactive", "needs `for`"),
+        ("{inactive: {event: A, for: 0s}}", 35, "enter.inactive.for", "more than zero"),
+        ("{inactive: A}", 19, "enter.inactive", "write `inactive: {event: A}`"),
+        ("{profile: x}", 18, "enter.profile", "'x' is not known here"),
+        ("{aggregate: {event: A}}", 20, "enter.aggregate", "needs `of`"),
+        ("{aggregate: {fn: total}}", 25, "enter.aggregate.fn", "sum, avg, min, max"),
+        ("{aggregate: {of: price}}", 25, "enter.aggregate.of", "begins with properties"),
+        ("{aggregate: {fn: sum, is: '>= x'}}", 34, "enter.aggregate.is", "'>= 99.5'"),
+        ("{aggregate: {fn: sum, is: '== \"x\"'}}", 34, "enter.aggregate.is", "only `first`"),
+        ("{aggregate: {fn: last, is: gold}}", 35, "enter.aggregate.is", "a text in quotes"),
+        ("{aggregate: {fn: last, is: '= 1'}}", 35, "enter.aggregate.is", "write '=='"),
+        ("{aggregate: {fn: sum, is: 1e999}}", 34, "enter.aggregate.is", "a double"),
+        ("{aggregate: {fn: count_distinct, is: 1.5}}", 45, "enter.aggregate.is", "whole number"),
+        ("{aggregate: {fn: count_distinct, is: '< 0'}}", 45, "enter.aggregate.is", "never hold"),
+        ("{date: {trait: birthday}}", 15, "enter.date", "needs `from`"),
+        ("{date: {trait: traits.b}}", 23, "enter.date.trait", "alone: 'b'"),
+        ("{date: {from: 1d, until: -1d}}", 33, "enter.date.until", "later than `from`"),
+        ("{date: {from: --1d}}", 22, "enter.date.from", "one sign"),
+        ("{anniversary: {until: 366d}}", 30, "enter.anniversary.until", "at most 365d"),
+        (
+            "{anniversary: {from: -200d, until: 200d}}",
+            43,
+            "enter.anniversary.until",
+            "always holds",
+        ),
+        ("{anniversary: {timezone: Mars}}", 33, "enter.anniversary.timezone", "no time zone"),
+        ("{anniversary: {timezone: {}}}", 33, "enter.anniversary.timezone", "needs `trait`"),
         ("{performed: A}", 20, "enter.performed", "write `performed: {event: A}`"),
         ("{performed: }", 20, "enter.performed", "is a mapping"),
         ("{performed: {}}", 20, "enter.performed", "needs `event`"),
@@ -75,7 +107,20 @@ def test_a_segment_is_what_the_engine_takes() -> None:
         ('{performed: {event: "a\\n"}}', 28, "enter.performed.event", "printable"),
         ("{performed: {event: [A, A]}}", 32, "enter.performed.event[1]", "named twice"),
         ("{performed: {event: ['*', A]}}", 28, "enter.performed.event", "every event already"),
-        ("{performed: {event: A, by: x}}", 31, "enter.performed.by", "not available yet"),
+        ("{performed: {event: A, by: x}}", 35, "enter.performed.by", "begins with properties"),
+        ("{performed: {event: A, by: properties.}}", 46, "enter.performed.by", "follows the point"),
+        (
+            "{performed: {event: A, since: {event: B, by: properties.x}}}",
+            53,
+            "enter.performed.since.by",
+            "only where its condition has one",
+        ),
+        (
+            "{performed: {event: A, by: properties.x, times: 0}}",
+            56,
+            "enter.performed.times",
+            "with `by`",
+        ),
         ("{performed: {event: A, evnt: x}}", 31, "enter.performed.evnt", "did you mean `event`?"),
         ("{performed: {event: A, where: x > 1}}", 38, "enter.performed.where", "'x' is not known"),
         ("{performed: {event: A, where: 'x > 1'}}", 39, "enter.performed.where", "'x' is not"),
@@ -89,6 +134,7 @@ def test_a_segment_is_what_the_engine_takes() -> None:
         ("{performed: {event: A, times: -1}}", 38, "enter.performed.times", "never hold"),
         ("{performed: {event: A, times: '> -1'}}", 38, "enter.performed.times", "always"),
         ("{performed: {event: A, times: '>1000000001'}}", 38, "enter.performed.times", "at most"),
+        ("{performed: {event: A, times: '>= 10001'}}", 38, "enter.performed.times", "at most"),
         ("{performed: {event: A, within: 1}}", 39, "enter.performed.within", "needs a unit"),
         ("{performed: {event: A, since: {by: x}}}", 38, "enter.performed.since", "needs `event`"),
         ("{performed: {event: A, since: {event: [A, B]}}}", 38, "enter.performed.since", "never"),
@@ -138,10 +184,10 @@ def test_problems_inside_a_block_have_their_place() -> None:
 
 def test_every_problem_is_told_at_once() -> None:
     """A manifest with many problems is answered with all of them, in the order of the text."""
-    text = segment("{all: [{segment: a}, {sequence: []}]}", "stay: 30\nstay: 1d\nstray: 1\n")
+    text = segment("{all: [{segment: a}, {sequence: x}]}", "stay: 30\nstay: 1d\nstray: 1\n")
     assert told(text) == [
         (3, 25, "enter.all[0].segment"),
-        (3, 30, "enter.all[1].sequence"),
+        (3, 40, "enter.all[1].sequence"),
         (4, 7, "stay"),
         (5, 1, "stay"),
         (6, 1, "stray"),
@@ -174,3 +220,52 @@ def test_long_chains_are_refused() -> None:
     assert not problems_of(chain(100))
     assert loaded(chain(100)).plan().segments[-1].name == "s99"
     assert [problem.field_path for problem in problems_of(chain(150))] == ["name"]
+
+
+def test_the_rest_of_the_language_has_canonical_forms() -> None:
+    """Paths have one spelling, comparisons an operator and a value, signed durations a sign."""
+    text = segment(
+        "\n  all:\n"
+        "    - sequence: {steps: [{event: A}, {event: B, where: properties.n > 1}],"
+        " within: 1h, recent: 7d, by: 'properties[\"cart\"]'}\n"
+        "    - inactive: {event: '*', for: 30d}\n"
+        "    - aggregate: {event: Order, of: properties.total, fn: sum, is: '>= 99.5',"
+        " by: properties.shop, since: {event: Refund, by: properties.shop}}\n"
+        "    - aggregate: {event: Plan, of: properties.to, fn: last, is: '== \"gold\"'}\n"
+        "    - aggregate: {event: View, of: properties.id, fn: count_distinct, is: 3}\n"
+        "    - profile: '  traits.plan == \"gold\"  '\n"
+        "    - date: {trait: trial_ends, from: -3d, until: 0s}\n"
+        "    - anniversary: {trait: birthday, from: -1d12h, until: 1d,"
+        " timezone: {trait: zone}}\n"
+    )
+    body = loaded(text).segments["some"].body
+    sequence, inactive, total, tier, seen, profile, date, birthday = body["enter"]["all"]
+    steps = [{"event": ["A"], "where": None}, {"event": ["B"], "where": "properties.n > 1"}]
+    assert sequence["sequence"] == {
+        "steps": steps,
+        "within": 3_600_000,
+        "recent": 7 * DAY,
+        "by": "properties.cart",
+    }
+    assert inactive["inactive"] == {"event": ["*"], "where": None, "for": 30 * DAY}
+    assert total["aggregate"] == {
+        "event": ["Order"],
+        "where": None,
+        "by": "properties.shop",
+        "of": "properties.total",
+        "fn": "sum",
+        "is": {"operator": ">=", "value": 99.5},
+        "within": None,
+        "since": {"event": ["Refund"], "where": None, "by": "properties.shop"},
+    }
+    assert tier["aggregate"]["is"] == {"operator": "==", "value": "gold"}
+    assert seen["aggregate"]["is"] == {"operator": "==", "value": 3.0}
+    assert profile["profile"] == 'traits.plan == "gold"'
+    assert date["date"] == {"trait": "trial_ends", "from": -3 * DAY, "until": 0}
+    assert birthday["anniversary"] == {
+        "trait": "birthday",
+        "from": -DAY * 3 // 2,
+        "until": DAY,
+        "timezone": "UTC",
+        "timezone_trait": "zone",
+    }

@@ -1,0 +1,110 @@
+"""Conditions on traits: `profile`, `date` and `anniversary`."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from hairspring.definitions.durations import UNITS
+from hairspring.definitions.fields import Field
+from hairspring.definitions.patterns import Body
+from hairspring.definitions.problems import quoted
+from hairspring.definitions.yaml_nodes import Entries
+from hairspring.engine import calendar
+from hairspring.engine import conditions as engine
+from hairspring.expressions import BadExpression, compile_traits, unset_traits
+from hairspring.expressions.cel import LONGEST
+
+LONGEST_TRAIT = 255
+_YEAR = 365 * UNITS["d"]
+_SPAN = ("trait", "from", "until")
+
+
+def read_profile(field: Field) -> str | None:
+    """The canonical form of `profile`."""
+    text = field.text("`profile`", longest=LONGEST)
+    if text is None:
+        return None
+    try:
+        compile_traits(text)
+    except BadExpression as error:
+        for flaw in error.flaws:
+            field.refuse_inside(flaw.line, flaw.column, flaw.message)
+        return None
+    return text.strip()
+
+
+def read_date(field: Field) -> Body:
+    """The canonical form of `date`."""
+    return _span(field, field.entries("`date`", _SPAN, required=_SPAN))
+
+
+def read_anniversary(field: Field) -> Body:
+    """The canonical form of `anniversary`."""
+    entries = field.entries("`anniversary`", (*_SPAN, "timezone"), required=_SPAN)
+    body = _span(field, entries)
+    for key in ("from", "until"):
+        if body[key] is not None and abs(body[key]) > _YEAR:
+            entries[key].refuse(f"`{key}` is at most 365d from an anniversary")
+    begin, end = body["from"], body["until"]
+    if begin is not None and end is not None and end - begin > _YEAR:
+        entries["until"].refuse("this always holds: from `from` until `until` is over a year")
+    body |= {"timezone": "UTC", "timezone_trait": None}
+    if "timezone" in entries:
+        body |= _timezone(entries["timezone"])
+    return body
+
+
+def _span(field: Field, entries: Mapping[str, Field]) -> Body:
+    body: Body = {"trait": None, "from": None, "until": None}
+    if "trait" in entries:
+        body["trait"] = _trait(entries["trait"])
+    for key in ("from", "until"):
+        if key in entries:
+            body[key] = entries[key].duration(f"`{key}`", signed=True)
+    begin, end = body["from"], body["until"]
+    if begin is not None and end is not None and begin >= end:
+        entries["until"].refuse("this can never hold: `until` must be later than `from`")
+    return body
+
+
+def _trait(field: Field) -> str | None:
+    text = field.text("`trait`", longest=LONGEST_TRAIT)
+    if text is not None and text.startswith("traits."):
+        field.refuse(f"write the name of the trait alone: {quoted(text.removeprefix('traits.'))}")
+        return None
+    return text
+
+
+def _timezone(field: Field) -> Body:
+    if isinstance(field.node, Entries):
+        entries = field.entries("`timezone`", ("trait",), required=("trait",))
+        return {"timezone_trait": _trait(entries["trait"]) if "trait" in entries else None}
+    name = field.text("`timezone`", longest=64)
+    if name is not None and not calendar.is_zone(name):
+        field.refuse(
+            f"there is no time zone {quoted(name)}; write one such as Europe/Berlin, or "
+            "{trait: NAME} for the zone that a trait names"
+        )
+    return {"timezone": name}
+
+
+def build_profile(text: str) -> engine.Condition:
+    """The engine's `profile`."""
+    unset = partial(unset_traits, text)
+    return engine.Traits(text=text, predicate=compile_traits(text), unset=unset)
+
+
+def build_date(body: Mapping[str, Any]) -> engine.Condition:
+    """The engine's `date`."""
+    return engine.Date(trait=body["trait"], begin=body["from"], end=body["until"])
+
+
+def build_anniversary(body: Mapping[str, Any]) -> engine.Condition:
+    """The engine's `anniversary`."""
+    return engine.Anniversary(
+        trait=body["trait"],
+        begin=body["from"],
+        end=body["until"],
+        timezone=body["timezone"],
+        timezone_trait=body["timezone_trait"],
+    )
