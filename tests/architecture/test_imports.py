@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
@@ -40,11 +41,19 @@ def test_the_core_imports_only_what_lies_below(package: str) -> None:
 
 def test_the_engine_imports_the_standard_library_alone() -> None:
     """And of that nothing that reads a clock, rolls dice, or talks to the world."""
-    barred = {"asyncio", "datetime", "os", "pathlib", "random", "socket", "threading", "time"}
+    barred = {"asyncio", "os", "pathlib", "random", "socket", "threading", "time"}
 
     found = [i for i in imports_of("engine") if i.package != "engine"]
 
     assert [str(i) for i in found if i.package not in STANDARD - barred] == []
+
+
+def test_dates_are_handed_in() -> None:
+    """One file of the engine reads dates as traits give them, and none asks what day it is."""
+    files = [file for file in folders()["engine"].rglob("*.py") if "datetime" in file.read_text()]
+
+    assert [file.name for file in files] == ["calendar.py"]
+    assert not re.search(r"\.(now|today|utcnow|fromtimestamp)\(", files[0].read_text())
 
 
 def test_one_module_knows_the_expression_library() -> None:
