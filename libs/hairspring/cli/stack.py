@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from hairspring.cli.service_process import ServiceProcess, Tell, inherited_environment
-from hairspring.embedded.errors import EmbeddedError
+from hairspring.embedded.errors import EmbeddedError, ServerAway
 from hairspring.embedded.locks import locked, prepare
 from hairspring.embedded.mail import MailSink, mail_sink
 from hairspring.embedded.ports import LOOPBACK, free_port, is_free, require_free
 from hairspring.embedded.postgres import PostgresServer, postgres
 from hairspring.embedded.valkey import ValkeyServer, valkey
+from hairspring.timers import QueueUnavailable
+from hairspring.timers.redis import RedisDelayQueue
 
 USUAL_PORTS = {"ingest": 7301, "evaluator": 7302, "delivery": 7303}
 _MODULES = {"ingest": "ingest", "evaluator": "rule_evaluator", "delivery": "delivery"}
 _SENDER = "Hairspring <hairspring@localhost>"
 _RESTART_PAUSE = 1.0
+_PROBE_MS = 3_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +112,9 @@ async def _enter_servers(
         environment["HAIRSPRING_POSTGRES_URL"] = database.url
         servers["Postgres"] = database.port
         _keep(stack, "keep-postgres", partial(_keep_server, "Postgres", database, tell))
-    if not environment.get("HAIRSPRING_REDIS_URL"):
+    if redis_url := environment.get("HAIRSPRING_REDIS_URL"):
+        await _require_redis(redis_url)
+    else:
         timers = await stack.enter_async_context(valkey(data / "valkey"))
         environment["HAIRSPRING_REDIS_URL"] = timers.url
         servers["Valkey"] = timers.port
@@ -119,6 +124,21 @@ async def _enter_servers(
         environment["HAIRSPRING_SMTP_URL"] = sink.url
         servers["mail sink"] = sink.port
     return environment, servers, sink
+
+
+async def _require_redis(url: str) -> None:
+    """Raise `ServerAway` for a Redis that does not answer.
+
+    Services start without it, as Postgres has all timers; whoever has just typed a URL wants to
+    know. One that cannot be read is told by the services.
+    """
+    try:
+        async with RedisDelayQueue.open(url, "hairspring:probe", timeout_ms=_PROBE_MS) as queue:
+            await queue.ping()
+    except QueueUnavailable as error:
+        raise ServerAway(str(error), "HAIRSPRING_REDIS_URL") from error
+    except ValueError:
+        return
 
 
 async def _start_all(services: Mapping[str, ServiceProcess]) -> None:

@@ -33,6 +33,16 @@ class PortTaken(EmbeddedError):
         self.port = port
 
 
+class ServerAway(EmbeddedError):
+    """A server that a setting names does not answer."""
+
+    def __init__(self, problem: str, setting: str) -> None:
+        super().__init__(
+            f"{problem}. Start it, set {setting} to one that is running, or unset that to have "
+            "the bundled one."
+        )
+
+
 class NoUnprivilegedUser(EmbeddedError):
     """Postgres refuses to run as root, and no other identity can be taken on this machine."""
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from typing import Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "HAIRSPRING_"
@@ -14,6 +15,9 @@ _HINTS = {
     "smtp_url": "for instance smtp://localhost:25",
     "mail_from": "for instance shop@example.com",
 }
+
+_REDIS_SCHEMES = ("redis", "rediss", "unix")
+_OTHERS = "rediss:// or unix://"
 
 
 class BadSettings(Exception):
@@ -45,6 +49,19 @@ class Settings(BaseSettings):
     start_seconds: float = Field(default=10.0, ge=0, le=3600)
     ready_file: str = ""
     parent_pid: int = Field(default=0, ge=0)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _names_a_redis(cls, url: str) -> str:
+        """The driver's own complaints would come late, and might quote the password."""
+        parts = urlsplit(url)
+        if url and (parts.scheme not in _REDIS_SCHEMES or not (parts.netloc or parts.path)):
+            raise ValueError(f"it must look like redis://host:6379/0, or begin with {_OTHERS}")
+        try:
+            parts.port  # noqa: B018 - reading it checks it
+        except ValueError:
+            raise ValueError("its port is no number up to 65535") from None
+        return url
 
 
 S = TypeVar("S", bound=Settings)
@@ -79,6 +96,11 @@ def _sentence(error: ValidationError) -> str:
     """Tell what is wrong by setting. The value is left out: it may hold a password."""
     return " ".join(
         f"{variable('.'.join(str(part) for part in problem['loc']))} cannot be used: "
-        f"{problem['msg'][:1].lower()}{problem['msg'][1:]}."
+        f"{_said(problem['msg'])}."
         for problem in error.errors(include_url=False, include_input=False)
     )
+
+
+def _said(message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from redis import exceptions
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
@@ -30,23 +31,29 @@ Call = tuple[int, tuple[Any, ...]]
 
 
 @contextmanager
-def away_as_unavailable() -> Iterator[None]:
-    """Turn the many ways in which a server is away into QueueUnavailable."""
+def away_as_unavailable(place: str) -> Iterator[None]:
+    """Turn the many ways in which the server at a place is away into QueueUnavailable."""
     try:
         yield
     except AWAY as error:
         raise QueueUnavailable(
-            f"the delay queue does not answer ({type(error).__name__}); "
-            "find what is due in Postgres until it does"
+            f"Redis at {place} does not answer ({str(error) or type(error).__name__})"
         ) from error
+
+
+def describe(url: str) -> str:
+    """Name the server that a URL leads to, without user and password."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
 
 
 class Transport:
     """Knows the keys of each shard and speaks to the server; no call spans two shards."""
 
-    def __init__(self, client: Redis | RedisCluster, namespace: str) -> None:
+    def __init__(self, client: Redis | RedisCluster, namespace: str, place: str = "") -> None:
         self._client: Any = client
         self._namespace = namespace
+        self._place = place
         self._keys: dict[int, tuple[str, str, str, str]] = {}
 
     @classmethod
@@ -56,6 +63,7 @@ class Transport:
     ) -> AsyncIterator[Transport]:
         """Give a transport on a pool of its own; it connects when first used.
 
+        Raises ValueError for a URL that cannot be read.
         Nothing is tried twice: a claim whose answer was lost would only lease more.
         """
         seconds = timeout_ms / 1000
@@ -69,7 +77,7 @@ class Transport:
         )
         client = Redis(connection_pool=pool)
         try:
-            yield cls(client, namespace)
+            yield cls(client, namespace, describe(url))
         finally:
             await client.aclose()
             await pool.disconnect()
@@ -96,15 +104,15 @@ class Transport:
             ]
             for i, reply in zip(unknown, await self._send(again), strict=True):
                 replies[i] = reply
-        return _checked(replies)
+        return self._checked(replies)
 
     async def pipe(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Run plain commands in one round trip."""
-        return _checked(await self._send(commands))
+        return self._checked(await self._send(commands))
 
     async def ping(self) -> None:
         """Return if the server answers; raises QueueUnavailable."""
-        with away_as_unavailable():
+        with away_as_unavailable(self._place):
             await self._client.ping()
 
     async def _send(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -113,18 +121,17 @@ class Transport:
         pipe = self._client.pipeline(transaction=False)
         for command in commands:
             pipe.execute_command(*command)
-        with away_as_unavailable():
+        with away_as_unavailable(self._place):
             replies: list[Any] = await pipe.execute(raise_on_error=False)
+        return replies
+
+    def _checked(self, replies: list[Any]) -> list[Any]:
+        for reply in replies:
+            if isinstance(reply, Exception):
+                with away_as_unavailable(self._place):
+                    raise reply
         return replies
 
 
 def _is_unknown(reply: object) -> bool:
     return isinstance(reply, exceptions.NoScriptError)
-
-
-def _checked(replies: list[Any]) -> list[Any]:
-    for reply in replies:
-        if isinstance(reply, Exception):
-            with away_as_unavailable():
-                raise reply
-    return replies

@@ -33,3 +33,19 @@ def test_what_is_required_and_missing_is_named(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.delenv(f"HAIRSPRING_{name}", raising=False)
     with pytest.raises(BadSettings, match=r"POSTGRES_URL is not set.*REDIS_URL is not set"):
         load(Settings, required=["postgres_url", "redis_url"])
+
+
+@pytest.mark.parametrize("url", ["here", "http://a:secret@h", "redis://", "redis://h:secret"])
+def test_what_is_no_redis_is_told(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """A URL that leads to no Redis is refused by its setting, and not quoted."""
+    monkeypatch.setenv("HAIRSPRING_REDIS_URL", url)
+    with pytest.raises(BadSettings, match="HAIRSPRING_REDIS_URL cannot be used: it") as caught:
+        load(Settings)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["redis://:pw@h:1/0", "rediss://h", "unix:///run/redis.sock"])
+def test_what_may_be_a_redis_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Every form of URL that the driver knows is taken as it is."""
+    monkeypatch.setenv("HAIRSPRING_REDIS_URL", url)
+    assert load(Settings).redis_url == url
