@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)hairspring/definition/v1/definition.proto\x12\x18hairspring.definition.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"&\n\x08Manifest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\xb6\x01\n\nDefinition\x12\x36\n\x04kind\x18\x01 \x01(\x0e\x32(.hairspring.definition.v1.DefinitionKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x11\n\tbody_json\x18\x04 \x01(\x0c\x12\x0e\n\x06source\x18\x05 \x01(\t\x12.\n\napply_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\x07Problem\x12\x15\n\rmanifest_path\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x03 \x01(\x05\x12\x12\n\nfield_path\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\"\x8c\x01\n\x10\x44\x65\x66initionChange\x12\x36\n\x04kind\x18\x01 \x01(\x0e\x32(.hairspring.definition.v1.DefinitionKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x32\n\x04type\x18\x03 \x01(\x0e\x32$.hairspring.definition.v1.ChangeType*\x86\x01\n\x0e\x44\x65\x66initionKind\x12\x1f\n\x1b\x44\x45\x46INITION_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45\x46INITION_KIND_SEGMENT\x10\x01\x12\x18\n\x14\x44\x45\x46INITION_KIND_FLOW\x10\x02\x12\x1c\n\x18\x44\x45\x46INITION_KIND_TEMPLATE\x10\x03*\x8d\x01\n\nChangeType\x12\x1b\n\x17\x43HANGE_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HANGE_TYPE_ADDED\x10\x01\x12\x17\n\x13\x43HANGE_TYPE_CHANGED\x10\x02\x12\x19\n\x15\x43HANGE_TYPE_UNCHANGED\x10\x03\x12\x17\n\x13\x43HANGE_TYPE_REMOVED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)hairspring/definition/v1/definition.proto\x12\x18hairspring.definition.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"&\n\x08Manifest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\xb6\x01\n\nDefinition\x12\x36\n\x04kind\x18\x01 \x01(\x0e\x32(.hairspring.definition.v1.DefinitionKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x11\n\tbody_json\x18\x04 \x01(\x0c\x12\x0e\n\x06source\x18\x05 \x01(\t\x12.\n\napply_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\x07Problem\x12\x15\n\rmanifest_path\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x03 \x01(\x05\x12\x12\n\nfield_path\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\"\xb4\x01\n\x10\x44\x65\x66initionChange\x12\x36\n\x04kind\x18\x01 \x01(\x0e\x32(.hairspring.definition.v1.DefinitionKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x32\n\x04type\x18\x03 \x01(\x0e\x32$.hairspring.definition.v1.ChangeType\x12\x12\n\nold_source\x18\x04 \x01(\t\x12\x12\n\nnew_source\x18\x05 \x01(\t\"\x98\x01\n\x11\x44\x65\x66initionVersion\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12.\n\napply_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x04type\x18\x03 \x01(\x0e\x32$.hairspring.definition.v1.ChangeType\x12\x0e\n\x06source\x18\x04 \x01(\t*\x86\x01\n\x0e\x44\x65\x66initionKind\x12\x1f\n\x1b\x44\x45\x46INITION_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45\x46INITION_KIND_SEGMENT\x10\x01\x12\x18\n\x14\x44\x45\x46INITION_KIND_FLOW\x10\x02\x12\x1c\n\x18\x44\x45\x46INITION_KIND_TEMPLATE\x10\x03*\x8d\x01\n\nChangeType\x12\x1b\n\x17\x43HANGE_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HANGE_TYPE_ADDED\x10\x01\x12\x17\n\x13\x43HANGE_TYPE_CHANGED\x10\x02\x12\x19\n\x15\x43HANGE_TYPE_UNCHANGED\x10\x03\x12\x17\n\x13\x43HANGE_TYPE_REMOVED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.definition.v1.definition_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DEFINITIONKIND']._serialized_start=578
-  _globals['_DEFINITIONKIND']._serialized_end=712
-  _globals['_CHANGETYPE']._serialized_start=715
-  _globals['_CHANGETYPE']._serialized_end=856
+  _globals['_DEFINITIONKIND']._serialized_start=773
+  _globals['_DEFINITIONKIND']._serialized_end=907
+  _globals['_CHANGETYPE']._serialized_start=910
+  _globals['_CHANGETYPE']._serialized_end=1051
   _globals['_MANIFEST']._serialized_start=104
   _globals['_MANIFEST']._serialized_end=142
   _globals['_DEFINITION']._serialized_start=145
@@ -43,5 +43,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROBLEM']._serialized_start=329
   _globals['_PROBLEM']._serialized_end=432
   _globals['_DEFINITIONCHANGE']._serialized_start=435
-  _globals['_DEFINITIONCHANGE']._serialized_end=575
+  _globals['_DEFINITIONCHANGE']._serialized_end=615
+  _globals['_DEFINITIONVERSION']._serialized_start=618
+  _globals['_DEFINITIONVERSION']._serialized_end=770
 # @@protoc_insertion_point(module_scope)

@@ -195,23 +195,67 @@ class DefinitionChange(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
+    OLD_SOURCE_FIELD_NUMBER: _builtins.int
+    NEW_SOURCE_FIELD_NUMBER: _builtins.int
     kind: Global___DefinitionKind.ValueType
     """What it defines."""
     name: _builtins.str
     """Its name."""
     type: Global___ChangeType.ValueType
     """What happens to it."""
+    old_source: _builtins.str
+    """The YAML that is replaced or removed. Only in a dry run, for what changes."""
+    new_source: _builtins.str
+    """The YAML that replaces it or is added. Only in a dry run, for what changes."""
     def __init__(
         self,
         *,
         kind: Global___DefinitionKind.ValueType = ...,
         name: _builtins.str = ...,
         type: Global___ChangeType.ValueType = ...,
+        old_source: _builtins.str = ...,
+        new_source: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "name", b"name", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "name", b"name", "new_source", b"new_source", "old_source", b"old_source", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DefinitionChange: _TypeAlias = DefinitionChange  # noqa: Y015
+
+@_typing.final
+class DefinitionVersion(_message.Message):
+    """One of the forms that a definition had, or that it was removed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    APPLY_TIME_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The plan version that brought it."""
+    type: Global___ChangeType.ValueType
+    """What happened to the definition."""
+    source: _builtins.str
+    """The YAML that it was written as; empty where it was removed."""
+    @_builtins.property
+    def apply_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was applied."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        apply_time: _timestamp_pb2.Timestamp | None = ...,
+        type: Global___ChangeType.ValueType = ...,
+        source: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["apply_time", b"apply_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apply_time", b"apply_time", "source", b"source", "type", b"type", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DefinitionVersion: _TypeAlias = DefinitionVersion  # noqa: Y015

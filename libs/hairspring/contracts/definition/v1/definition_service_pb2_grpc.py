@@ -45,6 +45,16 @@ class DefinitionServiceStub:
                 request_serializer=hairspring_dot_definition_dot_v1_dot_definition__service__pb2.ListDefinitionsRequest.SerializeToString,
                 response_deserializer=hairspring_dot_definition_dot_v1_dot_definition__service__pb2.ListDefinitionsResponse.FromString,
                 _registered_method=True)
+        self.GetDefinition = channel.unary_unary(
+                '/hairspring.definition.v1.DefinitionService/GetDefinition',
+                request_serializer=hairspring_dot_definition_dot_v1_dot_definition__service__pb2.GetDefinitionRequest.SerializeToString,
+                response_deserializer=hairspring_dot_definition_dot_v1_dot_definition__service__pb2.GetDefinitionResponse.FromString,
+                _registered_method=True)
+        self.ListDefinitionVersions = channel.unary_unary(
+                '/hairspring.definition.v1.DefinitionService/ListDefinitionVersions',
+                request_serializer=hairspring_dot_definition_dot_v1_dot_definition__service__pb2.ListDefinitionVersionsRequest.SerializeToString,
+                response_deserializer=hairspring_dot_definition_dot_v1_dot_definition__service__pb2.ListDefinitionVersionsResponse.FromString,
+                _registered_method=True)
 
 
 class DefinitionServiceServicer:
@@ -66,6 +76,20 @@ class DefinitionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDefinition(self, request, context):
+        """Tells one definition, as it is or as it was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDefinitionVersions(self, request, context):
+        """Lists every form that a definition had, the latest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DefinitionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +102,16 @@ def add_DefinitionServiceServicer_to_server(servicer, server):
                     servicer.ListDefinitions,
                     request_deserializer=hairspring_dot_definition_dot_v1_dot_definition__service__pb2.ListDefinitionsRequest.FromString,
                     response_serializer=hairspring_dot_definition_dot_v1_dot_definition__service__pb2.ListDefinitionsResponse.SerializeToString,
+            ),
+            'GetDefinition': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDefinition,
+                    request_deserializer=hairspring_dot_definition_dot_v1_dot_definition__service__pb2.GetDefinitionRequest.FromString,
+                    response_serializer=hairspring_dot_definition_dot_v1_dot_definition__service__pb2.GetDefinitionResponse.SerializeToString,
+            ),
+            'ListDefinitionVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDefinitionVersions,
+                    request_deserializer=hairspring_dot_definition_dot_v1_dot_definition__service__pb2.ListDefinitionVersionsRequest.FromString,
+                    response_serializer=hairspring_dot_definition_dot_v1_dot_definition__service__pb2.ListDefinitionVersionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +169,60 @@ class DefinitionService:
             '/hairspring.definition.v1.DefinitionService/ListDefinitions',
             hairspring_dot_definition_dot_v1_dot_definition__service__pb2.ListDefinitionsRequest.SerializeToString,
             hairspring_dot_definition_dot_v1_dot_definition__service__pb2.ListDefinitionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDefinition(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hairspring.definition.v1.DefinitionService/GetDefinition',
+            hairspring_dot_definition_dot_v1_dot_definition__service__pb2.GetDefinitionRequest.SerializeToString,
+            hairspring_dot_definition_dot_v1_dot_definition__service__pb2.GetDefinitionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDefinitionVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hairspring.definition.v1.DefinitionService/ListDefinitionVersions',
+            hairspring_dot_definition_dot_v1_dot_definition__service__pb2.ListDefinitionVersionsRequest.SerializeToString,
+            hairspring_dot_definition_dot_v1_dot_definition__service__pb2.ListDefinitionVersionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

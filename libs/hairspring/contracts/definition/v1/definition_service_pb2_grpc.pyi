@@ -39,6 +39,10 @@ class DefinitionServiceStub:
     """
     ListDefinitions: _grpc.UnaryUnaryMultiCallable[_definition_service_pb2.ListDefinitionsRequest, _definition_service_pb2.ListDefinitionsResponse]
     """Lists the definitions in force, now or at a plan version."""
+    GetDefinition: _grpc.UnaryUnaryMultiCallable[_definition_service_pb2.GetDefinitionRequest, _definition_service_pb2.GetDefinitionResponse]
+    """Tells one definition, as it is or as it was."""
+    ListDefinitionVersions: _grpc.UnaryUnaryMultiCallable[_definition_service_pb2.ListDefinitionVersionsRequest, _definition_service_pb2.ListDefinitionVersionsResponse]
+    """Lists every form that a definition had, the latest first."""
 
 @_typing.type_check_only
 class DefinitionServiceAsyncStub(DefinitionServiceStub):
@@ -51,6 +55,10 @@ class DefinitionServiceAsyncStub(DefinitionServiceStub):
     """
     ListDefinitions: _aio.UnaryUnaryMultiCallable[_definition_service_pb2.ListDefinitionsRequest, _definition_service_pb2.ListDefinitionsResponse]  # type: ignore[assignment]
     """Lists the definitions in force, now or at a plan version."""
+    GetDefinition: _aio.UnaryUnaryMultiCallable[_definition_service_pb2.GetDefinitionRequest, _definition_service_pb2.GetDefinitionResponse]  # type: ignore[assignment]
+    """Tells one definition, as it is or as it was."""
+    ListDefinitionVersions: _aio.UnaryUnaryMultiCallable[_definition_service_pb2.ListDefinitionVersionsRequest, _definition_service_pb2.ListDefinitionVersionsResponse]  # type: ignore[assignment]
+    """Lists every form that a definition had, the latest first."""
 
 class DefinitionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes and tells the definitions of segments, flows and templates. Served by the rule evaluator."""
@@ -72,5 +80,21 @@ class DefinitionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_definition_service_pb2.ListDefinitionsResponse, _abc.Awaitable[_definition_service_pb2.ListDefinitionsResponse]]:
         """Lists the definitions in force, now or at a plan version."""
+
+    @_abc_1.abstractmethod
+    def GetDefinition(
+        self,
+        request: _definition_service_pb2.GetDefinitionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_definition_service_pb2.GetDefinitionResponse, _abc.Awaitable[_definition_service_pb2.GetDefinitionResponse]]:
+        """Tells one definition, as it is or as it was."""
+
+    @_abc_1.abstractmethod
+    def ListDefinitionVersions(
+        self,
+        request: _definition_service_pb2.ListDefinitionVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_definition_service_pb2.ListDefinitionVersionsResponse, _abc.Awaitable[_definition_service_pb2.ListDefinitionVersionsResponse]]:
+        """Lists every form that a definition had, the latest first."""
 
 def add_DefinitionServiceServicer_to_server(servicer: DefinitionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
