@@ -15,6 +15,9 @@ from hairspring.contracts.membership.v1.membership_service_pb2_grpc import (
 from hairspring.contracts.profile.v1.profile_service_pb2_grpc import (
     add_ProfileServiceServicer_to_server,
 )
+from hairspring.contracts.segment.v1.segment_service_pb2_grpc import (
+    add_SegmentServiceServicer_to_server,
+)
 from hairspring.contracts.transition.v1.transition_service_pb2_grpc import (
     add_TransitionServiceServicer_to_server,
 )
@@ -30,10 +33,12 @@ from hairspring.runtime.client import open_channel
 from hairspring.runtime.clock import Clock, now_ms
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.alarms import Alarms
+from hairspring.services.rule_evaluator.applying import Applying
 from hairspring.services.rule_evaluator.config import EvaluatorSettings
 from hairspring.services.rule_evaluator.evaluation import Evaluation
 from hairspring.services.rule_evaluator.handlers.definitions import DefinitionHandlers
 from hairspring.services.rule_evaluator.handlers.memberships import MembershipHandlers
+from hairspring.services.rule_evaluator.handlers.segments import SegmentHandlers
 from hairspring.services.rule_evaluator.handlers.transitions import TransitionHandlers
 from hairspring.services.rule_evaluator.plans import PlanBook
 from hairspring.services.rule_evaluator.term import Term, TermEnded
@@ -59,6 +64,7 @@ class App:
     evaluation: Evaluation
     definitions: DefinitionHandlers
     memberships: MembershipHandlers
+    segments: SegmentHandlers
     transitions: TransitionHandlers
 
     def register(self, server: grpc.aio.Server) -> list[str]:
@@ -66,11 +72,13 @@ class App:
         add_DefinitionServiceServicer_to_server(self.definitions, server)
         add_MembershipServiceServicer_to_server(self.memberships, server)
         add_ProfileServiceServicer_to_server(self.memberships, server)
+        add_SegmentServiceServicer_to_server(self.segments, server)
         add_TransitionServiceServicer_to_server(self.transitions, server)
         return [
             "hairspring.definition.v1.DefinitionService",
             "hairspring.membership.v1.MembershipService",
             "hairspring.profile.v1.ProfileService",
+            "hairspring.segment.v1.SegmentService",
             "hairspring.transition.v1.TransitionService",
         ]
 
@@ -94,6 +102,7 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
         log = PostgresLog(pool, notices, SCHEMA)
         store = PostgresStore(pool, SCHEMA, ownership, log)
         definitions = DefinitionStore(pool, SCHEMA)
+        applying = Applying(definitions, clock)
         book = PlanBook(definitions)
         events = EventLog(channel)
 
@@ -111,8 +120,9 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
         evaluation = Evaluation(ownership, notices, book, definitions.channel, make_term)
         yield App(
             evaluation=evaluation,
-            definitions=DefinitionHandlers(definitions, clock),
+            definitions=DefinitionHandlers(definitions, applying),
             memberships=MembershipHandlers(evaluation, store, events, clock, settings.shards),
+            segments=SegmentHandlers(definitions, applying),
             transitions=TransitionHandlers(log, settings.shards),
         )
 

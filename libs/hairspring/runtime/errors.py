@@ -5,16 +5,18 @@ wrong on our side". Each status carries a google.rpc.ErrorInfo with the reason a
 """
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 import grpc
-from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 DOMAIN = "hairspring"
 INTERNAL = "something went wrong on our side"
+LONGEST_MESSAGE = 2_000
+MOST_DETAIL_BYTES = 3_500
+"""How much is said of fields; clients take answers with 8 kB of status in all, as text."""
 AWAY = "a server that is needed does not answer just now; try again"
 
 
@@ -32,15 +34,32 @@ class Problem(Exception):
 
 
 class InvalidInput(Problem):
-    """The request can never succeed as it is."""
+    """The request can never succeed as it is.
+
+    `violations` are what is wrong with which field of it, as (path, what is wrong).
+    """
+
+    def __init__(
+        self, message: str, *, violations: Sequence[tuple[str, str]] = (), **metadata: str
+    ) -> None:
+        super().__init__(message, **metadata)
+        self.violations = tuple(violations)
 
 
 class NotFound(Problem):
     """What the request names does not exist."""
 
 
+class AlreadyExists(Problem):
+    """What the request would make is there, and is something else."""
+
+
 class Conflict(Problem):
     """The request does not fit what stands now."""
+
+
+class NotNow(Problem):
+    """The request does not fit how things stand, and trying again does not help."""
 
 
 class Exhausted(Problem):
@@ -54,7 +73,9 @@ class Unavailable(Problem):
 TABLE: dict[type[BaseException], grpc.StatusCode] = {
     InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
     NotFound: grpc.StatusCode.NOT_FOUND,
+    AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
     Conflict: grpc.StatusCode.ABORTED,
+    NotNow: grpc.StatusCode.FAILED_PRECONDITION,
     Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
 }
@@ -112,7 +133,9 @@ def status_of(
     if code is None:
         return make_status(grpc.StatusCode.INTERNAL, INTERNAL, "Internal")
     if isinstance(error, Problem):
-        return make_status(code, error.message, type(error).__name__, error.metadata)
+        violations = error.violations if isinstance(error, InvalidInput) else ()
+        name = type(error).__name__
+        return make_status(code, error.message, name, error.metadata, violations)
     known = any(kind in (more or {}) for kind in type(error).__mro__)
     if known:
         return make_status(code, str(error), type(error).__name__)
@@ -120,13 +143,31 @@ def status_of(
 
 
 def make_status(
-    code: grpc.StatusCode, message: str, name: str, metadata: Mapping[str, str] | None = None
+    code: grpc.StatusCode,
+    message: str,
+    name: str,
+    metadata: Mapping[str, str] | None = None,
+    violations: Sequence[tuple[str, str]] = (),
 ) -> grpc.Status:
     """Build a rich status; the reason is the error's name in upper case with underscores."""
     reason = "".join("_" + c if c.isupper() else c.upper() for c in name).lstrip("_")
-    info = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata or {})
-    detail = any_pb2.Any()
-    detail.Pack(info)
+    details = [error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata or {})]
+    if violations:
+        details.append(_bad_request(violations))
     number = code_pb2.Code.Value("CANCELLED" if code.name == "CANCELED" else code.name)
-    status = status_pb2.Status(code=number, message=message[:2000], details=[detail])
+    status = status_pb2.Status(code=number, message=message[:LONGEST_MESSAGE])
+    for detail in details:
+        status.details.add().Pack(detail)
     return rpc_status.to_status(status)
+
+
+def _bad_request(violations: Sequence[tuple[str, str]]) -> error_details_pb2.BadRequest:
+    """As many violations as a client takes in one answer, and how many more there are."""
+    found = error_details_pb2.BadRequest()
+    for number, (path, description) in enumerate(violations):
+        if found.ByteSize() + len(path.encode()) + len(description.encode()) > MOST_DETAIL_BYTES:
+            left = len(violations) - number
+            found.field_violations.add(description=f"and {left:,} more; mend these first")
+            break
+        found.field_violations.add(field=path, description=description)
+    return found

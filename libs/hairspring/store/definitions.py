@@ -17,6 +17,13 @@ SELECT * FROM (
 ) AS latest WHERE NOT removed
 """
 
+_AT = """
+SELECT d.kind, d.name, d.version, d.removed, d.body, d.source, p.applied_at
+FROM {schema}.definitions AS d JOIN {schema}.plans AS p USING (version)
+WHERE d.workspace = $1 AND d.kind = $2 AND d.name = $3 AND d.version <= $4
+ORDER BY d.version DESC LIMIT $5
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDefinition:
@@ -62,12 +69,41 @@ class DefinitionStore:
         sql = _IN_FORCE.replace("{schema}", self._schema)
         return [StoredDefinition(**row) for row in await self._pool.fetch(sql, workspace, version)]
 
+    async def forms(
+        self, workspace: str, kind: str, name: str, *, version: int, limit: int
+    ) -> list[StoredDefinition]:
+        """The forms of a definition up to a plan version, the latest first, removals too."""
+        sql = _AT.replace("{schema}", self._schema)
+        rows = await self._pool.fetch(sql, workspace, kind, name, version, limit)
+        return [StoredDefinition(**row) for row in rows]
+
+    async def version_at(self, at: int) -> int:
+        """The plan version that was the latest at a time (milliseconds, UTC); 0 for none."""
+        sql = f"SELECT coalesce(max(version), 0) FROM {self._schema}.plans WHERE applied_at <= $1"
+        return int(await self._pool.fetchval(sql, at))
+
+    async def requested(self, workspace: str, request_id: str) -> int | None:
+        """The plan version that a named request brought; None if it was not carried out."""
+        version: int | None = await self._pool.fetchval(
+            f"SELECT version FROM {self._schema}.requests WHERE workspace = $1 AND request_id = $2",
+            workspace,
+            request_id,
+        )
+        return version
+
     async def apply(
-        self, workspace: str, changed: Sequence[StoredDefinition], *, after: int, now: int
+        self,
+        workspace: str,
+        changed: Sequence[StoredDefinition],
+        *,
+        after: int,
+        now: int,
+        request_id: str = "",
     ) -> int:
         """Writes changed definitions as the next plan version, and tells everybody.
 
         `after` is the latest version as the caller knows it. Raises PlanMoved if it is not.
+        A request that has a name is written down with the version that it brought.
         """
         schema = self._schema
         async with self._pool.acquire() as connection, connection.transaction():
@@ -88,6 +124,13 @@ class DefinitionStore:
                     for d in changed
                 ],
             )
+            if request_id:
+                await connection.execute(
+                    f"INSERT INTO {schema}.requests VALUES ($1, $2, $3)",
+                    workspace,
+                    request_id,
+                    version,
+                )
             await connection.execute("SELECT pg_notify($1, '')", self.channel)
         return version
 

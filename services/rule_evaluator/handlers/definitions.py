@@ -1,45 +1,56 @@
-"""DefinitionService: takes definitions, checks them as a whole, and tells those in force."""
+"""DefinitionService: takes definitions, checks them as a whole, and tells how they were."""
 
-import asyncio
+import difflib
 
 import grpc
 from hairspring.contracts.definition.v1 import definition_pb2, definition_service_pb2
 from hairspring.contracts.definition.v1.definition_service_pb2_grpc import (
     DefinitionServiceServicer,
 )
-from hairspring.definitions import BadDefinitions, Catalog, Change, Manifest, changes, load
-from hairspring.runtime.clock import Clock
-from hairspring.runtime.errors import InvalidInput
-from hairspring.services.rule_evaluator.handlers.pages import workspace_of
-from hairspring.services.rule_evaluator.plans import catalog_of
-from hairspring.store.definitions import DefinitionStore, PlanMoved, StoredDefinition
-from hairspring.wire.times import set_ms
+from hairspring.definitions import (
+    BadDefinitions,
+    Catalog,
+    Change,
+    ChangeType,
+    Kind,
+    Manifest,
+    Problem,
+    load,
+)
+from hairspring.definitions.names import flaw_in
+from hairspring.runtime.errors import InvalidInput, NotFound
+from hairspring.services.rule_evaluator.applying import Applied, Applying, Standing, by_key
+from hairspring.services.rule_evaluator.handlers.pages import (
+    make_token,
+    page_size,
+    read_token,
+    workspace_of,
+)
+from hairspring.store.definitions import DefinitionStore, StoredDefinition
+from hairspring.wire.times import iso, set_ms, to_ms
 
 MOST_MANIFESTS = 1_000
 MOST_TEXT = 8_000_000
-USUAL_WAIT = 10.0
-LONGEST_WAIT = 60.0
-POLL_SECONDS = 0.02
 
 KINDS = {
-    "segment": definition_pb2.DEFINITION_KIND_SEGMENT,
-    "flow": definition_pb2.DEFINITION_KIND_FLOW,
-    "template": definition_pb2.DEFINITION_KIND_TEMPLATE,
+    Kind.SEGMENT: definition_pb2.DEFINITION_KIND_SEGMENT,
+    Kind.FLOW: definition_pb2.DEFINITION_KIND_FLOW,
+    Kind.TEMPLATE: definition_pb2.DEFINITION_KIND_TEMPLATE,
 }
 TYPES = {
-    "added": definition_pb2.CHANGE_TYPE_ADDED,
-    "changed": definition_pb2.CHANGE_TYPE_CHANGED,
-    "unchanged": definition_pb2.CHANGE_TYPE_UNCHANGED,
-    "removed": definition_pb2.CHANGE_TYPE_REMOVED,
+    ChangeType.ADDED: definition_pb2.CHANGE_TYPE_ADDED,
+    ChangeType.CHANGED: definition_pb2.CHANGE_TYPE_CHANGED,
+    ChangeType.UNCHANGED: definition_pb2.CHANGE_TYPE_UNCHANGED,
+    ChangeType.REMOVED: definition_pb2.CHANGE_TYPE_REMOVED,
 }
 
 
 class DefinitionHandlers(DefinitionServiceServicer):
     """Serves hairspring.definition.v1.DefinitionService."""
 
-    def __init__(self, definitions: DefinitionStore, clock: Clock) -> None:
+    def __init__(self, definitions: DefinitionStore, applying: Applying) -> None:
         self._definitions = definitions
-        self._clock = clock
+        self._applying = applying
 
     async def ApplyDefinitions(
         self,
@@ -49,29 +60,26 @@ class DefinitionHandlers(DefinitionServiceServicer):
         """Checks definitions as a whole and puts them in force, all or none."""
         workspace = workspace_of(request.workspace_id)
         _check_size(request)
-        while True:
-            latest = await self._definitions.latest()
-            before = catalog_of(await self._definitions.in_force(workspace, latest))
-            try:
-                # A large manifest takes a second or two, in which others want to be served.
-                after = await asyncio.to_thread(_load, request, before)
-            except BadDefinitions as error:
-                return _refused(error)
-            found = changes(before, after)
-            response = definition_service_pb2.ApplyDefinitionsResponse(
-                changes=[_change(change) for change in found], plan_version=latest
+
+        def decide(before: Standing) -> Catalog:
+            manifests = [Manifest(path=given.path, text=given.text) for given in request.manifests]
+            return load(manifests, before.catalog, prune=request.prune)
+
+        try:
+            applied = await self._applying.apply(workspace, decide, dry_run=request.dry_run)
+        except BadDefinitions as error:
+            return definition_service_pb2.ApplyDefinitionsResponse(
+                problems=[_problem(problem) for problem in error.problems]
             )
-            changed = _changed(found, after)
-            if request.dry_run or not changed:
-                return response
-            try:
-                response.plan_version = await self._definitions.apply(
-                    workspace, changed, after=latest, now=self._clock()
-                )
-            except PlanMoved:
-                continue
-            response.waiting_shards.extend(await self._wait(request, response.plan_version))
-            return response
+        assert isinstance(applied, Applied)  # the request has no name
+        response = definition_service_pb2.ApplyDefinitionsResponse(
+            changes=[_change(change, applied, request.dry_run) for change in applied.changes],
+            plan_version=applied.version,
+        )
+        if applied.version > applied.before.version:
+            wait = request.wait if request.HasField("wait") else None
+            response.waiting_shards.extend(await self._applying.wait(applied.version, wait))
+        return response
 
     async def ListDefinitions(
         self,
@@ -80,28 +88,102 @@ class DefinitionHandlers(DefinitionServiceServicer):
     ) -> definition_service_pb2.ListDefinitionsResponse:
         """Lists the definitions in force, now or at a plan version."""
         workspace = workspace_of(request.workspace_id)
-        latest = await self._definitions.latest()
-        version = request.plan_version or latest
-        if not 0 <= version <= latest:
-            raise InvalidInput(f"there is no plan version {version}; the latest is {latest}")
+        version = await known_version(self._definitions, request.plan_version)
         stored = await self._definitions.in_force(workspace, version)
         return definition_service_pb2.ListDefinitionsResponse(
-            definitions=[_definition(d) for d in stored if request.kind in (0, KINDS.get(d.kind))],
+            definitions=[
+                _definition(d) for d in stored if request.kind in (0, KINDS.get(Kind(d.kind)))
+            ],
             plan_version=version,
         )
 
-    async def _wait(
-        self, request: definition_service_pb2.ApplyDefinitionsRequest, version: int
-    ) -> list[int]:
-        """Waits until every shard judges by a version; answers those that do not yet."""
-        wait = request.wait.ToTimedelta().total_seconds() if request.HasField("wait") else None
-        seconds = USUAL_WAIT if wait is None else min(max(wait, 0.0), LONGEST_WAIT)
-        end = asyncio.get_running_loop().time() + seconds
-        while waiting := await self._definitions.waiting_shards(version):
-            if asyncio.get_running_loop().time() >= end:
-                break
-            await asyncio.sleep(POLL_SECONDS)
-        return waiting
+    async def GetDefinition(
+        self,
+        request: definition_service_pb2.GetDefinitionRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> definition_service_pb2.GetDefinitionResponse:
+        """Tells one definition, as it is or as it was."""
+        workspace, kind = workspace_of(request.workspace_id), _kind(request.kind)
+        if request.WhichOneof("moment") == "read_time":
+            at = to_ms(request.read_time)
+            version, when = await self._definitions.version_at(at), f"at {iso(at)}"
+        else:
+            version = await known_version(self._definitions, request.plan_version)
+            when = f"at plan version {version}" if request.plan_version else ""
+        stored = await find(self._definitions, workspace, kind, request.name, version, when)
+        return definition_service_pb2.GetDefinitionResponse(definition=_definition(stored))
+
+    async def ListDefinitionVersions(
+        self,
+        request: definition_service_pb2.ListDefinitionVersionsRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> definition_service_pb2.ListDefinitionVersionsResponse:
+        """Lists every form that a definition had, the latest first."""
+        workspace, kind = workspace_of(request.workspace_id), _kind(request.kind)
+        size = page_size(request.page_size)
+        check_name(kind, request.name)
+        latest = await self._definitions.latest()
+        start = _start(request.page_token) if request.page_token else latest
+        # One more tells what happened at the last of the page, and whether there is a next one.
+        forms = await self._definitions.forms(
+            workspace, kind, request.name, version=start, limit=size + 1
+        )
+        if not forms and not request.page_token:
+            await find(self._definitions, workspace, kind, request.name, latest, "")
+        response = definition_service_pb2.ListDefinitionVersionsResponse(
+            versions=[
+                _version(form, forms[index + 1] if index + 1 < len(forms) else None)
+                for index, form in enumerate(forms[:size])
+            ]
+        )
+        if len(forms) > size:
+            response.next_page_token = make_token(str(forms[size].version))
+        return response
+
+
+async def known_version(definitions: DefinitionStore, asked: int) -> int:
+    """The plan version that is meant, the latest for 0. Raises InvalidInput if there is none."""
+    latest = await definitions.latest()
+    if not 0 <= asked <= latest:
+        raise InvalidInput(f"there is no plan version {asked}; the latest is {latest}")
+    return asked or latest
+
+
+async def find(
+    definitions: DefinitionStore, workspace: str, kind: Kind, name: str, version: int, when: str
+) -> StoredDefinition:
+    """A definition at a plan version, which `when` says in words. Raises NotFound with a hint."""
+    check_name(kind, name)
+    forms = await definitions.forms(workspace, kind, name, version=version, limit=1)
+    if forms and not forms[0].removed:
+        return forms[0]
+    said = f"there is no {kind} {name}" if not when else f"there was no {kind} {name} {when}"
+    if forms:
+        raise NotFound(f"{said}; it was removed by plan version {forms[0].version}")
+    known = {d.name for d in await definitions.in_force(workspace, version) if d.kind == kind}
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    raise NotFound(f"{said}; did you mean {near[0]}?" if near else said)
+
+
+def check_name(kind: Kind, name: str) -> None:
+    """Raises NotFound for what cannot be the name of anything."""
+    flaw = flaw_in(name)
+    if flaw is not None:
+        raise NotFound(f"there is no {kind} with such a name: {flaw}")
+
+
+def _kind(asked: int) -> Kind:
+    for kind, number in KINDS.items():
+        if asked == number:
+            return kind
+    raise InvalidInput("kind says what is asked for: a segment, a flow or a template")
+
+
+def _start(token: str) -> int:
+    text = read_token(token)
+    if not text.isdecimal() or len(text) > 18:
+        raise InvalidInput("page_token is none that was answered before")
+    return int(text)
 
 
 def _check_size(request: definition_service_pb2.ApplyDefinitionsRequest) -> None:
@@ -111,60 +193,33 @@ def _check_size(request: definition_service_pb2.ApplyDefinitionsRequest) -> None
         raise InvalidInput(f"at most {MOST_TEXT} characters can be applied at once")
 
 
-def _load(request: definition_service_pb2.ApplyDefinitionsRequest, before: Catalog) -> Catalog:
-    manifests = [Manifest(path=given.path, text=given.text) for given in request.manifests]
-    return load(manifests, before, prune=request.prune)
-
-
-def _refused(error: BadDefinitions) -> definition_service_pb2.ApplyDefinitionsResponse:
-    return definition_service_pb2.ApplyDefinitionsResponse(
-        problems=[
-            definition_pb2.Problem(
-                manifest_path=problem.manifest_path,
-                line=problem.line,
-                column=problem.column,
-                field_path=problem.field_path,
-                description=problem.description,
-            )
-            for problem in error.problems
-        ]
+def _problem(problem: Problem) -> definition_pb2.Problem:
+    return definition_pb2.Problem(
+        manifest_path=problem.manifest_path,
+        line=problem.line,
+        column=problem.column,
+        field_path=problem.field_path,
+        description=problem.description,
     )
 
 
-def _change(change: Change) -> definition_pb2.DefinitionChange:
-    return definition_pb2.DefinitionChange(
+def _change(
+    change: Change, applied: Applied, with_sources: bool
+) -> definition_pb2.DefinitionChange:
+    told = definition_pb2.DefinitionChange(
         kind=KINDS[change.kind], name=change.name, type=TYPES[change.type]
     )
-
-
-def _changed(found: list[Change], after: Catalog) -> list[StoredDefinition]:
-    """The rows to write for what changed."""
-    rows = []
-    forms = {(str(definition.kind), definition.name): definition for definition in after.all()}
-    for change in found:
-        if change.type == "unchanged":
-            continue
-        if change.type == "removed":
-            body, source = b"{}", ""
-        else:
-            definition = forms[str(change.kind), change.name]
-            body, source = definition.body_json, definition.source
-        rows.append(
-            StoredDefinition(
-                kind=change.kind,
-                name=change.name,
-                version=0,
-                body=body,
-                source=source,
-                removed=change.type == "removed",
-            )
-        )
-    return rows
+    if with_sources and change.type is not ChangeType.UNCHANGED:
+        key = (change.kind, change.name)
+        old, new = by_key(applied.before.catalog).get(key), by_key(applied.after).get(key)
+        told.old_source = old.source if old is not None else ""
+        told.new_source = new.source if new is not None else ""
+    return told
 
 
 def _definition(stored: StoredDefinition) -> definition_pb2.Definition:
     definition = definition_pb2.Definition(
-        kind=KINDS[stored.kind],
+        kind=KINDS[Kind(stored.kind)],
         name=stored.name,
         version=stored.version,
         body_json=stored.body,
@@ -172,3 +227,18 @@ def _definition(stored: StoredDefinition) -> definition_pb2.Definition:
     )
     set_ms(definition.apply_time, stored.applied_at)
     return definition
+
+
+def _version(
+    form: StoredDefinition, earlier: StoredDefinition | None
+) -> definition_pb2.DefinitionVersion:
+    change = ChangeType.CHANGED
+    if form.removed:
+        change = ChangeType.REMOVED
+    elif earlier is None or earlier.removed:
+        change = ChangeType.ADDED
+    told = definition_pb2.DefinitionVersion(
+        version=form.version, type=TYPES[change], source=form.source
+    )
+    set_ms(told.apply_time, form.applied_at)
+    return told
