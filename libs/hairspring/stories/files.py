@@ -137,6 +137,7 @@ def _story(draft: Draft, catalog: Catalog | None, path: str) -> Story:
         segments=frozenset(looked_at),
         until=draft.until,
         lateness=draft.lateness,
+        horizon=draft.horizon,
     )
 
 

@@ -5,25 +5,28 @@ from typing import NamedTuple
 
 from hairspring.definitions.fields import Field, described
 from hairspring.definitions.problems import listed, quoted
-from hairspring.definitions.yaml_nodes import Scalar, ScalarKind
+from hairspring.definitions.yaml_nodes import Items, Scalar, ScalarKind
 from hairspring.engine.events import NOTHING, Event, EventKind
 from hairspring.stories import times, values
 
 LONGEST_TEXT = 255
-_KEYS = (*("at", "profile", "event", "traits", "properties", "context", "accepted", "message_id"),)
 
 
 class _Kind(NamedTuple):
-    """How a kind of event is written: under which key, and what it may have besides."""
+    """How a kind of event is written: under which key, and whether properties go with it."""
 
     kind: EventKind
-    more: tuple[str, ...]
+    with_properties: bool = False
 
 
 _KINDS = {
-    "event": _Kind(EventKind.TRACK, ("properties", "context")),
-    "traits": _Kind(EventKind.IDENTIFY, ()),
+    "event": _Kind(EventKind.TRACK, with_properties=True),
+    "traits": _Kind(EventKind.IDENTIFY),
+    "add_tags": _Kind(EventKind.ADD_TAGS),
+    "remove_tags": _Kind(EventKind.REMOVE_TAGS),
 }
+_PROPERTIES = ("properties", "context")
+_KEYS = ("at", "profile", *_KINDS, *_PROPERTIES, "accepted", "message_id")
 
 
 def read(field: Field, profile: str | None, starts: int) -> list[tuple[str, Event]]:
@@ -51,8 +54,8 @@ def _event(field: Field, order: int, profile: str | None, starts: int) -> tuple[
         return None
     [key] = chosen
     kind = _KINDS[key]
-    for other in ("properties", "context"):
-        if other in entries and other not in kind.more:
+    for other in _PROPERTIES:
+        if other in entries and not kind.with_properties:
             entries[other].refuse(f"`{other}` goes with `event`, not with `{key}`")
     name, properties = _content(key, entries)
     context = values.mapping(entries["context"], "`context`") if "context" in entries else NOTHING
@@ -78,10 +81,18 @@ def _content(key: str, entries: Mapping[str, Field]) -> tuple[str | None, Mappin
     """The name and the properties, or the traits."""
     if key == "traits":
         return "", values.mapping(entries["traits"], "`traits`")
+    if key != "event":
+        return "", {"tags": _tags(entries[key], f"`{key}`")}
     name = entries["event"].text("the name of an event", longest=LONGEST_TEXT)
     if "properties" in entries:
         return name, values.mapping(entries["properties"], "`properties`")
     return name, NOTHING
+
+
+def _tags(field: Field, what: str) -> list[str]:
+    fields = field.items(what) if isinstance(field.node, Items) else [field]
+    found = (one.text("a tag", longest=LONGEST_TEXT) for one in fields)
+    return [tag for tag in found if tag is not None]
 
 
 def whose(field: Field, entries: Mapping[str, Field], usual: str | None) -> str | None:

@@ -31,7 +31,7 @@ class Outcome:
     late: bool = False
     cause: str = ""  #: As in an expectation; empty for what is held or dropped.
     reason: str = ""
-    groups: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()  #: As JSON, in order.
 
 
 def outcome(told: Told) -> Outcome | None:
@@ -45,7 +45,7 @@ def outcome(told: Told) -> Outcome | None:
                 segment=record.segment,
                 late=record.cause.late,
                 cause=_cause(record.cause),
-                groups=_groups(record),
+                groups=tuple(sorted(record.groups)),
             )
         case Held() as record:
             kind = OutcomeType.HELD
@@ -66,7 +66,3 @@ def _cause(cause: Cause) -> str:
     if cause.event is None:
         return BY_TIME
     return cause.event.name if cause.event.kind is EventKind.TRACK else BY_TRAITS
-
-
-def _groups(record: Transition) -> tuple[str, ...]:
-    return tuple(sorted(str(group) for group in getattr(record, "groups", ())))

@@ -9,14 +9,15 @@ from hairspring.definitions.kinds import Kind
 from hairspring.definitions.problems import listed
 from hairspring.definitions.yaml_nodes import Entries, Items, Scalar
 from hairspring.engine.events import Event
-from hairspring.stories import happenings, times
+from hairspring.engine.values import group_of
+from hairspring.stories import happenings, times, values
 from hairspring.stories.outcomes import OutcomeType
 from hairspring.stories.story import Expectation
 
 KIND = "Story"
 KEYS = (
     *("kind", "name", "description", "definitions", "segments", "profile", "starts", "until"),
-    *("lateness", "events", "expect"),
+    *("lateness", "horizon", "events", "expect"),
 )
 REQUIRED = ("name", "events", "expect")
 LONGEST_NAME = 200
@@ -38,6 +39,7 @@ class Draft:
     starts: int = times.USUAL_START
     until: int | None = None
     lateness: int = 0
+    horizon: int | None = None
     events: list[tuple[str, Event]] = field(default_factory=list)
     expected: list[Expectation] = field(default_factory=list)
 
@@ -75,6 +77,8 @@ def read(root: Field) -> Draft:
         draft.until = happenings.time(entries["until"], draft.starts)
     if "lateness" in entries:
         draft.lateness = entries["lateness"].duration("`lateness`") or 0
+    if "horizon" in entries:
+        draft.horizon = entries["horizon"].duration("`horizon`")
     profile = happenings.profile(entries["profile"]) if "profile" in entries else None
     if "events" in entries:
         draft.events = happenings.read(entries["events"], profile, draft.starts)
@@ -138,10 +142,12 @@ def _check_fitting(kind: OutcomeType, entries: dict[str, Field]) -> None:
 def _groups(field: Field) -> tuple[str, ...] | None:
     found = []
     for item in field.items("`groups`"):
-        if isinstance(item.node, Scalar):
-            found.append(item.node.value)
-        else:
-            item.refuse("a group is a text or a number")
+        before = len(item.report.problems)
+        group = group_of(values.value(item))
+        if group is not None:
+            found.append(group)
+        elif len(item.report.problems) == before:
+            item.refuse("a group is a text, a number, or true or false")
     return tuple(sorted(found))
 
 

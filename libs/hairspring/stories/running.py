@@ -36,7 +36,13 @@ class Result:
 
 def run(story: Story) -> Result:
     """Runs a story. Nothing but the story decides what comes of it: there is no clock."""
-    told = simulate_accepted(story.events, story.plan, until=story.until, lateness=story.lateness)
+    told = simulate_accepted(
+        story.events,
+        story.plan,
+        until=story.until,
+        lateness=story.lateness,
+        horizon=story.horizon,
+    )
     found = [one for one in map(outcome, told) if one is not None]
     seen = [one for one in found if one.segment in story.segments]
     return Result(story=story, lines=tuple(compare(story.expected, seen)))

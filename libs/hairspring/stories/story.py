@@ -21,7 +21,7 @@ class Expectation:
     late: bool = False
     cause: str | None = None  #: The name of the event, `time`, or `traits`.
     reason: str | None = None  #: Why a rise was held or dropped.
-    groups: tuple[str, ...] | None = None  #: The groups of `by`, as text, in order.
+    groups: tuple[str, ...] | None = None  #: The groups of `by`, as JSON, in order.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +38,4 @@ class Story:
     segments: frozenset[str]  #: What is looked at; the others may do as they like.
     until: int | None = None
     lateness: int = 0
+    horizon: int | None = None

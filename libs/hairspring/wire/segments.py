@@ -35,7 +35,10 @@ _KEYS = {
     "comparison": "is",
     "start_offset": "from",
     "end_offset": "until",
+    "timezone_trait": "timezone",
 }
+#: Fields whose value YAML wraps in a mapping, under this key.
+_WRAPPED = {"timezone_trait": "trait"}
 #: A field whose parts stand in YAML among those of its parent.
 _SPREAD = "pattern"
 #: Messages that stand in YAML as the value of their only field.
@@ -92,6 +95,8 @@ def _is_set(message: Message, field: _Field) -> bool:
 
 
 def _written(field: _Field, value: Any) -> Any:
+    if field.name in _WRAPPED:
+        return {_WRAPPED[field.name]: value}
     if not field.is_repeated:
         return _one_written(field, value)
     found = [_one_written(field, one) for one in value]
@@ -156,15 +161,10 @@ def _sign(operator: int) -> str:
     return _SIGNS.get(operator, str(operator))
 
 
-def _timezone_written(zone: condition.TimeZone) -> Any:
-    return {"trait": zone.trait} if zone.WhichOneof("zone") == "trait" else zone.name
-
-
 _WRITERS: dict[str, Callable[[Any], Any]] = {
     Duration.DESCRIPTOR.full_name: _duration_written,
     condition.CountComparison.DESCRIPTOR.full_name: _count_written,
     condition.ValueComparison.DESCRIPTOR.full_name: _value_written,
-    condition.TimeZone.DESCRIPTOR.full_name: _timezone_written,
 }
 
 
@@ -173,9 +173,15 @@ def _fill(message: Message, body: Mapping[str, Any]) -> None:
         if field.name == _SPREAD:
             _fill(getattr(message, field.name), body)
             continue
-        value = body.get(_KEYS.get(field.name, field.name))
+        value = body.get(_key(field))
         if value is not None and field.name not in _TOLD:
             _put(message, field, value)
+
+
+def _key(field: _Field) -> str:
+    """The key in the canonical form, which wraps nothing."""
+    name: str = field.name
+    return name if name in _WRAPPED else _KEYS.get(name, name)
 
 
 def _put(message: Message, field: _Field, value: Any) -> None:
@@ -215,26 +221,16 @@ def _set_count(comparison: condition.CountComparison, text: str) -> None:
     comparison.operator, comparison.number = _OPERATORS[sign], int(number)
 
 
-def _set_value(comparison: condition.ValueComparison, text: str) -> None:
-    sign, operand = text.split(maxsplit=1)
-    comparison.operator = _OPERATORS[sign]
-    value = json.loads(operand)
+def _set_value(comparison: condition.ValueComparison, body: Mapping[str, Any]) -> None:
+    comparison.operator, value = _OPERATORS[body["operator"]], body["value"]
     if isinstance(value, str):
         comparison.text = value
     else:
         comparison.number = value
 
 
-def _set_timezone(zone: condition.TimeZone, value: Any) -> None:
-    if isinstance(value, Mapping):
-        zone.trait = value["trait"]
-    else:
-        zone.name = value
-
-
 _READERS: dict[str, Callable[[Any, Any], None]] = {
     Duration.DESCRIPTOR.full_name: _set_duration,
     condition.CountComparison.DESCRIPTOR.full_name: _set_count,
     condition.ValueComparison.DESCRIPTOR.full_name: _set_value,
-    condition.TimeZone.DESCRIPTOR.full_name: _set_timezone,
 }

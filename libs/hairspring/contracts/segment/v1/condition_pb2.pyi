@@ -525,8 +525,13 @@ class Anniversary(_message.Message):
     START_OFFSET_FIELD_NUMBER: _builtins.int
     END_OFFSET_FIELD_NUMBER: _builtins.int
     TIMEZONE_FIELD_NUMBER: _builtins.int
+    TIMEZONE_TRAIT_FIELD_NUMBER: _builtins.int
     trait: _builtins.str
     """The trait with the date."""
+    timezone: _builtins.str
+    """A name such as "Europe/Berlin"."""
+    timezone_trait: _builtins.str
+    """The trait that holds a name."""
     @_builtins.property
     def start_offset(self) -> _duration_pb2.Duration:
         """From when on; may have a sign."""
@@ -535,23 +540,22 @@ class Anniversary(_message.Message):
     def end_offset(self) -> _duration_pb2.Duration:
         """Until when; may have a sign."""
 
-    @_builtins.property
-    def timezone(self) -> Global___TimeZone:
-        """Where the day begins. Unset means UTC."""
-
     def __init__(
         self,
         *,
         trait: _builtins.str = ...,
         start_offset: _duration_pb2.Duration | None = ...,
         end_offset: _duration_pb2.Duration | None = ...,
-        timezone: Global___TimeZone | None = ...,
+        timezone: _builtins.str = ...,
+        timezone_trait: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_offset", b"end_offset", "start_offset", b"start_offset", "timezone", b"timezone"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_offset", b"end_offset", "start_offset", b"start_offset", "timezone", b"timezone", "timezone_trait", b"timezone_trait", "zone", b"zone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_offset", b"end_offset", "start_offset", b"start_offset", "timezone", b"timezone", "trait", b"trait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_offset", b"end_offset", "start_offset", b"start_offset", "timezone", b"timezone", "timezone_trait", b"timezone_trait", "trait", b"trait", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_zone: _TypeAlias = _typing.Literal["timezone", "timezone_trait"]  # noqa: Y015
+    _WhichOneofArgType_zone: _TypeAlias = _typing.Literal["zone", b"zone"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_zone) -> _WhichOneofReturnType_zone | None: ...
 
 Global___Anniversary: _TypeAlias = Anniversary  # noqa: Y015
 
@@ -684,31 +688,3 @@ class ValueComparison(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_operand) -> _WhichOneofReturnType_operand | None: ...
 
 Global___ValueComparison: _TypeAlias = ValueComparison  # noqa: Y015
-
-@_typing.final
-class TimeZone(_message.Message):
-    """A time zone, or the trait that names it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: _builtins.int
-    TRAIT_FIELD_NUMBER: _builtins.int
-    name: _builtins.str
-    """A name such as "Europe/Berlin"."""
-    trait: _builtins.str
-    """The trait that holds a name."""
-    def __init__(
-        self,
-        *,
-        name: _builtins.str = ...,
-        trait: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "trait", b"trait", "zone", b"zone"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "trait", b"trait", "zone", b"zone"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_zone: _TypeAlias = _typing.Literal["name", "trait"]  # noqa: Y015
-    _WhichOneofArgType_zone: _TypeAlias = _typing.Literal["zone", b"zone"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_zone) -> _WhichOneofReturnType_zone | None: ...
-
-Global___TimeZone: _TypeAlias = TimeZone  # noqa: Y015
