@@ -90,7 +90,11 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
         recording = Recording(group.submit, imports, shards=shards, new_id=lambda: uuid.uuid4().hex)
         yield App(
             events=EventHandlers(recording, imports),
-            log=EventLogHandlers(postgres.PostgresLog(pool, notices, SCHEMA), shards=shards),
+            log=EventLogHandlers(
+                postgres.PostgresLog(pool, notices, SCHEMA),
+                shards=shards,
+                horizon=settings.horizon_ms,
+            ),
         )
 
 

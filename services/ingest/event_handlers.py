@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from hairspring.contracts.event.v1 import event_pb2, event_service_pb2, event_service_pb2_grpc
 from hairspring.runtime.errors import InvalidInput
 from hairspring.services.ingest.imports import Imports
@@ -50,6 +51,36 @@ class EventHandlers(event_service_pb2_grpc.EventServiceServicer):
         workspace = workspace_of(request.workspace_id)
         [result] = await self._recording.record(workspace, [_identify(request)])
         return event_service_pb2.IdentifyProfileResponse(result=to_result(result))
+
+    async def AddTags(
+        self, request: event_service_pb2.AddTagsRequest, context: Any
+    ) -> event_service_pb2.AddTagsResponse:
+        """Record that tags are attached."""
+        result = await self._tag(request, event_pb2.EVENT_TYPE_ADD_TAGS)
+        return event_service_pb2.AddTagsResponse(result=result)
+
+    async def RemoveTags(
+        self, request: event_service_pb2.RemoveTagsRequest, context: Any
+    ) -> event_service_pb2.RemoveTagsResponse:
+        """Record that tags are taken off."""
+        result = await self._tag(request, event_pb2.EVENT_TYPE_REMOVE_TAGS)
+        return event_service_pb2.RemoveTagsResponse(result=result)
+
+    async def _tag(
+        self,
+        request: event_service_pb2.AddTagsRequest | event_service_pb2.RemoveTagsRequest,
+        kind: "event_pb2.EventType.ValueType",
+    ) -> event_service_pb2.EventResult:
+        event = event_pb2.Event(
+            message_id=request.message_id,
+            profile_id=request.profile_id,
+            type=kind,
+            properties_json=orjson.dumps({"tags": list(request.tags)}),
+        )
+        if request.HasField("occur_time"):
+            event.occur_time.CopyFrom(request.occur_time)
+        [result] = await self._recording.record(workspace_of(request.workspace_id), [event])
+        return to_result(result)
 
     async def ImportEvents(
         self, request: event_service_pb2.ImportEventsRequest, context: Any

@@ -20,10 +20,11 @@ class Page:
 
 
 class History:
-    """Reads pages of history from a log."""
+    """Reads pages of history from a log; `horizon` (ms) is how far back live events are judged."""
 
-    def __init__(self, log: Log, *, max_bytes: int) -> None:
+    def __init__(self, log: Log, *, max_bytes: int, horizon: int) -> None:
         self._log = log
+        self._horizon = horizon
         self._max_bytes = max_bytes
 
     async def page(
@@ -49,7 +50,7 @@ class History:
                 workspace, profiles, shards, after=after, through=through, limit=chunk
             )
             for record in found:
-                read = _read(record)
+                read = self._read(record)
                 after = record.position
                 if names and read.event.name not in names:
                     continue
@@ -64,13 +65,13 @@ class History:
                 return Page(records=kept, more_after=after)
         return Page(records=kept, more_after=0)
 
-
-def _read(record: Record) -> event_pb2.EventRecord:
-    return read_record(
-        record.payload,
-        position=record.position,
-        shard=record.shard,
-        workspace=record.workspace,
-        profile=record.profile,
-        accepted_at=record.accepted_at,
-    )
+    def _read(self, record: Record) -> event_pb2.EventRecord:
+        return read_record(
+            record.payload,
+            position=record.position,
+            shard=record.shard,
+            workspace=record.workspace,
+            profile=record.profile,
+            accepted_at=record.accepted_at,
+            horizon=self._horizon,
+        )

@@ -8,6 +8,7 @@ from hairspring.contracts.event.v1 import event_pb2
 from hairspring.log.port import Entry
 from hairspring.log.shards import shard_of
 from hairspring.runtime.errors import InvalidInput
+from hairspring.services.ingest import told
 from hairspring.wire import events
 from hairspring.wire.json import BadJson
 
@@ -44,6 +45,7 @@ def judge(
         profile = _checked(event)
         message_id = event.message_id or new_id()
         payload = events.to_payload(event, message_id=message_id)
+        told.check(event.type, payload)
     except (InvalidInput, BadJson) as error:
         return Refused(message_id=event.message_id, problem=str(error))
     return _sound(workspace, profile, message_id, payload, shards)
@@ -57,6 +59,7 @@ def judge_imported(
         profile = _checked(event)
         message_id = event.message_id or _id_of_content(event, profile)
         payload = events.to_payload(event, message_id=message_id, import_id=import_id)
+        told.check(event.type, payload)
     except (InvalidInput, BadJson) as error:
         return Refused(message_id=event.message_id, problem=str(error))
     return _sound(workspace, profile, message_id, payload, shards)
@@ -97,7 +100,7 @@ def _checked(event: event_pb2.Event) -> str:
         check_id("message_id", event.message_id)
     if event.type not in _TYPES:
         raise InvalidInput(f"type {event.type} is not known", field="type")
-    if event.type != event_pb2.EVENT_TYPE_IDENTIFY:
+    if event.type not in events.UNNAMED:
         if not event.name.strip():
             raise InvalidInput("name is empty: say what happened", field="name")
         check_text("name", event.name)

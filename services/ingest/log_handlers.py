@@ -27,10 +27,11 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 class EventLogHandlers(event_log_service_pb2_grpc.EventLogServiceServicer):
     """The calls by which other services read the log."""
 
-    def __init__(self, log: Log, *, shards: int) -> None:
+    def __init__(self, log: Log, *, shards: int, horizon: int) -> None:
         self._log = log
         self._shards = shards
-        self._history = History(log, max_bytes=MAX_ANSWER_BYTES)
+        self._horizon = horizon
+        self._history = History(log, max_bytes=MAX_ANSWER_BYTES, horizon=horizon)
 
     async def TailEvents(
         self, request: contract.TailEventsRequest, context: Any
@@ -42,7 +43,7 @@ class EventLogHandlers(event_log_service_pb2_grpc.EventLogServiceServicer):
             self._positions(request), after, max_batch=size, stop_at_head=request.stop_at_head
         )
         async for batch in batches:
-            for part in parts(batch):
+            for part in parts(batch, self._horizon):
                 yield part
 
     async def ListEvents(
@@ -86,7 +87,7 @@ class EventLogHandlers(event_log_service_pb2_grpc.EventLogServiceServicer):
         for begin in range(0, len(positions), 100):
             for record in await self._log.get(positions[begin : begin + 100]):
                 if record.workspace == workspace:
-                    answer.records.append(to_event_record(record))
+                    answer.records.append(to_event_record(record, self._horizon))
                     size += size_of(record)
             if size > MAX_ANSWER_BYTES:
                 raise Exhausted("these events are too large for one answer; ask for fewer")
@@ -117,8 +118,11 @@ class EventLogHandlers(event_log_service_pb2_grpc.EventLogServiceServicer):
         return positions or None
 
 
-def to_event_record(record: Record) -> event_pb2.EventRecord:
-    """Translate a record of the log, with the time of its event bounded."""
+def to_event_record(record: Record, horizon: int | None = None) -> event_pb2.EventRecord:
+    """Translate a record of the log, with the time of its event bounded by its acceptance.
+
+    One that came from beyond the `horizon` (milliseconds) is marked.
+    """
     return read_record(
         record.payload,
         position=record.position,
@@ -126,6 +130,7 @@ def to_event_record(record: Record) -> event_pb2.EventRecord:
         workspace=record.workspace,
         profile=record.profile,
         accepted_at=record.accepted_at,
+        horizon=horizon,
     )
 
 
@@ -134,7 +139,7 @@ def size_of(record: Record) -> int:
     return len(record.payload) + len(record.profile) + 60
 
 
-def parts(batch: Batch) -> Iterator[contract.TailEventsResponse]:
+def parts(batch: Batch, horizon: int | None = None) -> Iterator[contract.TailEventsResponse]:
     """Translate a batch to one answer, or to several where it would be too large for one."""
     answer = contract.TailEventsResponse()
     size = 0
@@ -144,7 +149,7 @@ def parts(batch: Batch) -> Iterator[contract.TailEventsResponse]:
             answer.through_position = answer.records[-1].position
             yield answer
             answer, size = contract.TailEventsResponse(), 0
-        answer.records.append(to_event_record(record))
+        answer.records.append(to_event_record(record, horizon))
         size += size_of(record)
     answer.through_position = batch.through
     yield answer

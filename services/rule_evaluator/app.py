@@ -115,6 +115,7 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
                 book=book,
                 clock=clock,
                 lateness=settings.lateness_ms,
+                horizon=settings.horizon_ms,
             )
 
         evaluation = Evaluation(ownership, notices, book, definitions.channel, make_term)

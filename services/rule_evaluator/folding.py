@@ -37,6 +37,7 @@ class Fold:
     plans: Mapping[str, Plan]
     plan_version: int
     lateness: int = 0
+    horizon: int | None = None
     told: list[Told] = field(default_factory=list)
     """What was decided, in order."""
     alarms: dict[Key, int] = field(default_factory=dict)
@@ -78,6 +79,7 @@ class Fold:
                 through=through,
                 origin=Origin.DEFINITION if by_definition else Origin.IMPORT,
                 fresh=todo.fresh,
+                horizon=self.horizon,
             )
             self._settle(todo.key, stored, done, rung=False, with_flows=todo.with_flows)
         stored.rebuilds = [waiting for waiting in stored.rebuilds if waiting.cause != todo.cause]
@@ -103,7 +105,9 @@ class Fold:
 
     def _apply(self, key: Key, given: Event | Passed, *, rung: bool) -> None:
         stored = self.stored[key]
-        done = step(stored.state, given, self._plan(key), lateness=self.lateness)
+        done = step(
+            stored.state, given, self._plan(key), lateness=self.lateness, horizon=self.horizon
+        )
         idle = isinstance(given, Passed) and not done.records and not rung
         if idle and done.alarm == stored.due_at:
             return

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 
 import grpc
-from hairspring.engine.events import Event
+from hairspring.engine.events import Event, too_old
 from hairspring.ownership.port import Owned
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.logging import get_logger
@@ -52,6 +52,7 @@ class Term:
         book: PlanBook,
         clock: Clock,
         lateness: int = 0,
+        horizon: int | None = None,
     ) -> None:
         self.owned = dict(owned)
         self._store = store
@@ -60,6 +61,7 @@ class Term:
         self._book = book
         self._clock = clock
         self._lateness = lateness
+        self._horizon = horizon
         self._log = get_logger()
         self._inbox = Inbox(min(shard.position for shard in owned.values()))
         self._kept: OrderedDict[Key, Stored] = OrderedDict()
@@ -141,7 +143,13 @@ class Term:
         woken = [key for wake in turn.wakes for key in wake.keys]
         folded = list(turn.folding.histories) if turn.folding is not None else []
         stored = await self._load({*named, *woken, *(key for key, _ in folded)})
-        fold = Fold(stored, self._plans.by_workspace, self._plans.version, self._lateness)
+        fold = Fold(
+            stored,
+            self._plans.by_workspace,
+            self._plans.version,
+            lateness=self._lateness,
+            horizon=self._horizon,
+        )
         await self._fold_first(fold, turn, {*named, *woken}, {key for key, _ in folded})
         for key, record in zip(named, turn.records, strict=True):
             if record.event.import_id:
@@ -217,9 +225,11 @@ class Term:
                     if other.position is None or other.position > position
                 }
                 found[rebuild.key, rebuild.cause] = [
-                    to_engine(record)
+                    event
                     for record in records[rebuild.key.profile]
                     if record.event.import_id not in unfinished
+                    for event in [to_engine(record)]
+                    if record.event.import_id or not too_old(event, self._horizon)
                 ]
         return found
 

@@ -81,13 +81,13 @@ def _event(record: pb.EventRecord) -> dict[str, Any]:
     event = record.event
     identify = event.type == pb.EVENT_TYPE_IDENTIFY
     written: dict[str, Any] = {
-        "type": "identify" if identify else "track",
+        "type": pb.EventType.Name(event.type).removeprefix("EVENT_TYPE_").lower(),
         "messageId": event.message_id,
         "userId": record.profile_id,
         "timestamp": iso(to_ms(event.occur_time)),
         "traits" if identify else "properties": _json(event.properties_json),
     }
-    if not identify:
+    if event.name:
         written["event"] = event.name
     if event.context_json:
         written["context"] = _json(event.context_json)

@@ -142,7 +142,7 @@ def _read(number: int, text: bytes, tally: _Tally) -> pb.Event | segment_spec.Un
 def as_contract(event: segment_spec.Event) -> pb.Event:
     """Write an event that was read as the contract has it."""
     return pb.Event(
-        type=pb.EVENT_TYPE_IDENTIFY if event.type == "identify" else pb.EVENT_TYPE_TRACK,
+        type=pb.EventType.Value(f"EVENT_TYPE_{event.type.upper()}"),
         message_id=event.message_id,
         profile_id=event.profile,
         name=event.name,

@@ -26,6 +26,7 @@ _COMMANDS = {
     "get": _Place("get", "get", "List the segments, flows or templates in force."),
     "track": _Place("track", "track", "Record one event."),
     "identify": _Place("identify", "identify", "Set traits of a profile."),
+    "tags": _Place("tags", "tags", "Attach tags to a profile, or take them off."),
     "import": _Place("importing", "import_", "Import history from a file of JSON lines."),
     "simulate": _Place("simulate", "simulate", "Judge a file of events with no service at all."),
     "transitions": _Place("transitions", "transitions", "List or follow who entered and left."),

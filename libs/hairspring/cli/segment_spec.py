@@ -19,6 +19,12 @@ from hairspring.wire.times import iso
 Json = dict[str, Any]
 
 _VIEWS = {"page": "Page Viewed", "screen": "Screen Viewed"}
+#: Calls that are no events with a name. The spec knows no tags; an exported log has them so.
+_TYPES: dict[str, Literal["identify", "add_tags", "remove_tags"]] = {
+    "identify": "identify",
+    "add_tags": "add_tags",
+    "remove_tags": "remove_tags",
+}
 _NOT_TAKEN = {
     "group": "a group call is not taken: it concerns an account, not one profile",
     "alias": "an alias call is not taken: import each profile under the id it has now",
@@ -29,9 +35,9 @@ _LONGEST_TEXT_SHOWN = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """An event or an identify that was read; times in milliseconds since the epoch, UTC."""
+    """An event, or a call about traits or tags, that was read; times in milliseconds, UTC."""
 
-    type: Literal["track", "identify"]
+    type: Literal["track", "identify", "add_tags", "remove_tags"]
     profile: str
     name: str
     time: int
@@ -107,9 +113,9 @@ def _document(document: object) -> Event | ImportFinished:
     time, remark = _time(document)
     properties, name = _content(kind, document)
     profile, context = _profile(document), _object(document, "context")
-    content = (profile, kind == "identify", name, time, properties, context)
+    content = (profile, _TYPES.get(kind, "track"), name, time, properties, context)
     return Event(
-        type="identify" if kind == "identify" else "track",
+        type=_TYPES.get(kind, "track"),
         profile=profile,
         name=name,
         time=time,
@@ -136,7 +142,7 @@ def _kind(value: object) -> str:
     kind = value.lower() if isinstance(value, str) else ""
     if kind in _NOT_TAKEN:
         raise _Refused(_NOT_TAKEN[kind])
-    if kind not in ("track", "identify", "import_finished", *_VIEWS):
+    if kind not in ("track", "import_finished", *_TYPES, *_VIEWS):
         raise _Refused(f'"type" must be track, identify, page or screen, not {_shown(value)}')
     return kind
 
@@ -146,6 +152,8 @@ def _content(kind: str, document: Json) -> tuple[Json, str]:
     if kind == "identify":
         return _traits(document), ""
     properties = _object(document, "properties")
+    if kind in _TYPES:
+        return properties, ""
     if kind in _VIEWS:
         name = document.get("name")
         if isinstance(name, str) and name and "name" not in properties:

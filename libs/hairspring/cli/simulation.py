@@ -88,7 +88,7 @@ def _engine_event(event: segment_spec.Event, *, order: int, accepted_at: int) ->
         order=order,
         accepted_at=accepted_at,
         message_id=event.message_id,
-        kind=EventKind.IDENTIFY if event.type == "identify" else EventKind.TRACK,
+        kind=EventKind(event.type),
         properties=event.properties,
         context=event.context,
     )

@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     evaluator_listen: str = "127.0.0.1:7302"
     delivery_listen: str = "127.0.0.1:7303"
 
+    horizon_days: int = Field(default=90, ge=1, le=3_650)
+
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -62,6 +64,11 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("its port is no number up to 65535") from None
         return url
+
+    @property
+    def horizon_ms(self) -> int:
+        """How far back history is judged, in milliseconds."""
+        return self.horizon_days * 86_400_000
 
 
 S = TypeVar("S", bound=Settings)

@@ -8,6 +8,13 @@ from hairspring.contracts.event.v1 import event_pb2
 from hairspring.wire.json import check_object, struct_to_bytes
 from hairspring.wire.times import set_ms, to_ms
 
+UNNAMED = {
+    event_pb2.EVENT_TYPE_IDENTIFY,
+    event_pb2.EVENT_TYPE_ADD_TAGS,
+    event_pb2.EVENT_TYPE_REMOVE_TAGS,
+}
+"""The types of calls that say something of a profile, and are no events with a name."""
+
 
 def to_payload(event: event_pb2.Event, *, message_id: str, import_id: str = "") -> bytes:
     """Translate an event to its payload in the log, under the message id it is to have.
@@ -15,12 +22,12 @@ def to_payload(event: event_pb2.Event, *, message_id: str, import_id: str = "") 
     Its time is kept as the sender said it, cut to the millisecond. Raises BadJson where the
     properties, traits or context cannot be taken.
     """
-    identify = event.type == event_pb2.EVENT_TYPE_IDENTIFY
+    named = event.type not in UNNAMED
     recorded = event_pb2.RecordedEvent(
         message_id=message_id,
-        name="" if identify else event.name,
-        type=event_pb2.EVENT_TYPE_IDENTIFY if identify else event_pb2.EVENT_TYPE_TRACK,
-        properties_json=_properties(event, "traits" if identify else "properties"),
+        name=event.name if named else "",
+        type=event_pb2.EVENT_TYPE_TRACK if named else event.type,
+        properties_json=_properties(event),
         context_json=(
             check_object(event.context_json, what="context") if event.context_json else b""
         ),
@@ -38,15 +45,28 @@ def finished_payload(import_id: str, *, with_flows: bool) -> bytes:
 
 
 def read_record(
-    payload: bytes, *, position: int, shard: int, workspace: str, profile: str, accepted_at: int
+    payload: bytes,
+    *,
+    position: int,
+    shard: int,
+    workspace: str,
+    profile: str,
+    accepted_at: int,
+    horizon: int | None = None,
 ) -> event_pb2.EventRecord:
-    """Read a payload where it stands in the log; its time is bounded by `accepted_at` (ms, UTC)."""
+    """Read a payload where it stands in the log; its time is bounded by `accepted_at` (ms, UTC).
+
+    A live event that lay beyond the `horizon` (milliseconds) when it was accepted is marked.
+    """
     record = event_pb2.EventRecord.FromString(payload)
     record.position = position
     record.shard = shard
     record.workspace_id = workspace
     record.profile_id = profile
-    return bounded(record, accepted_at)
+    event = bounded(record, accepted_at).event
+    if horizon is not None and not event.import_id and record.WhichOneof("body") == "event":
+        event.too_old = accepted_at - to_ms(event.occur_time) > horizon
+    return record
 
 
 def bounded(record: event_pb2.EventRecord, accepted_at: int) -> event_pb2.EventRecord:
@@ -67,7 +87,8 @@ def bounded(record: event_pb2.EventRecord, accepted_at: int) -> event_pb2.EventR
     return record
 
 
-def _properties(event: event_pb2.Event, what: str) -> bytes:
+def _properties(event: event_pb2.Event) -> bytes:
+    what = "traits" if event.type == event_pb2.EVENT_TYPE_IDENTIFY else "properties"
     if event.properties_json:
         return check_object(event.properties_json, what=what)
     if event.HasField("properties"):

@@ -9,18 +9,23 @@ from hairspring.contracts.event.v1 import event_pb2
 from hairspring.engine.events import NOTHING, Event, EventKind
 from hairspring.wire.times import to_ms
 
+_KINDS = {
+    event_pb2.EVENT_TYPE_IDENTIFY: EventKind.IDENTIFY,
+    event_pb2.EVENT_TYPE_ADD_TAGS: EventKind.ADD_TAGS,
+    event_pb2.EVENT_TYPE_REMOVE_TAGS: EventKind.REMOVE_TAGS,
+}
+
 
 def to_engine(record: event_pb2.EventRecord) -> Event:
     """Translate a record whose body is an event. Its order is its position in the log."""
     event = record.event
-    identify = event.type == event_pb2.EVENT_TYPE_IDENTIFY
     return Event(
         name=event.name,
         time=to_ms(event.occur_time),
         order=record.position,
         accepted_at=to_ms(record.accept_time),
         message_id=event.message_id,
-        kind=EventKind.IDENTIFY if identify else EventKind.TRACK,
+        kind=_KINDS.get(event.type, EventKind.TRACK),
         properties=read_object(event.properties_json),
         context=read_object(event.context_json),
     )

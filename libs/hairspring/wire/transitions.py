@@ -2,6 +2,8 @@
 
 from typing import Any, assert_never
 
+import orjson
+
 from hairspring.contracts.event.v1 import event_pb2
 from hairspring.contracts.transition.v1 import transition_pb2
 from hairspring.engine.events import Event
@@ -70,6 +72,7 @@ def _set_transition(
     _set_cause(out.cause, transition.cause, transition.effective_at)
     out.origin = _ORIGINS[transition.origin]
     out.sets_off_flows = with_flows or transition.origin is Origin.LIVE
+    out.groups.extend(transition.groups)
     if transition.entered_at is not None:
         set_ms(out.enter_time, transition.entered_at)
     for found in transition.evidence:
@@ -80,6 +83,8 @@ def _set_transition(
                 event_pb2.EventReference(position=order, occur_time=from_ms(time))
                 for time, order in found.events
             ],
+            detail=found.detail,
+            groups=found.groups,
         )
 
 
@@ -123,6 +128,8 @@ def transition_json(record: transition_pb2.Record) -> dict[str, Any]:
         "effective_at": iso(to_ms(transition.effective_time)),
         "cause": _cause_json(transition.cause),
     }
+    if transition.groups:
+        line["groups"] = [orjson.loads(group) for group in transition.groups]
     if transition.origin != transition_pb2.ORIGIN_LIVE:
         line["origin"] = ORIGIN_NAMES.get(transition.origin, "unknown")
     return line

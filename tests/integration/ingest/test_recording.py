@@ -43,7 +43,47 @@ async def test_an_event_stands_in_the_log_as_it_was_sent(service: Ingest) -> Non
         occur_time=from_ms(1_000_123),
         properties_json=b'{"big": 9007199254740993}',
         context_json=b'{"page": "/"}',
+        too_old=True,
     )
+
+
+async def test_what_lies_beyond_the_horizon_is_marked(service: Ingest) -> None:
+    """A live event from more than 90 days ago is recorded and marked; imported history is not."""
+    old = from_ms(int(time.time() * 1000) - 91 * 86_400_000)
+    await service.track(event(message_id="old", occur_time=old), event(message_id="new"))
+    imported = event(message_id="history", occur_time=old)
+    await service.events.ImportEvents(
+        contract.ImportEventsRequest(import_id="import", events=[imported])
+    )
+    marks = {record.event.message_id: record.event.too_old for record in await service.read()}
+    assert marks == {"old": True, "new": False, "history": False}
+
+
+async def test_tags_are_recorded(service: Ingest) -> None:
+    """Attaching and taking off are two calls; a tag that is none is refused with its reason."""
+    added = await service.events.AddTags(
+        contract.AddTagsRequest(profile_id="anna", tags=["vip", "new"], message_id="t1")
+    )
+    again = await service.events.AddTags(
+        contract.AddTagsRequest(profile_id="anna", tags=["vip"], message_id="t1")
+    )
+    removed = await service.events.RemoveTags(
+        contract.RemoveTagsRequest(profile_id="anna", tags=["new"])
+    )
+    nothing = await service.events.AddTags(contract.AddTagsRequest(profile_id="anna"))
+    blank = await service.events.RemoveTags(
+        contract.RemoveTagsRequest(profile_id="anna", tags=[" "])
+    )
+
+    statuses = [answer.result.status for answer in (added, again, removed, nothing, blank)]
+    assert statuses == [ACCEPTED, REPEATED, ACCEPTED, REFUSED, REFUSED]
+    assert nothing.result.problem == "tags is a list of 1 to 100 texts"
+    assert [
+        (record.event.type, record.event.properties_json) for record in await service.read()
+    ] == [
+        (event_pb2.EVENT_TYPE_ADD_TAGS, b'{"tags":["vip","new"]}'),
+        (event_pb2.EVENT_TYPE_REMOVE_TAGS, b'{"tags":["new"]}'),
+    ]
 
 
 async def test_each_event_of_a_batch_is_judged_on_its_own(service: Ingest) -> None:

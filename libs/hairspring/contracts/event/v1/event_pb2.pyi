@@ -31,6 +31,10 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """Something happened."""
     EVENT_TYPE_IDENTIFY: _EventType.ValueType  # 2
     """Traits of the profile are set; a null unsets one."""
+    EVENT_TYPE_ADD_TAGS: _EventType.ValueType  # 3
+    """Tags are attached; the properties hold them as a list `tags`."""
+    EVENT_TYPE_REMOVE_TAGS: _EventType.ValueType  # 4
+    """Tags are taken off; the properties hold them as a list `tags`."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """The kinds of calls."""
@@ -41,6 +45,10 @@ EVENT_TYPE_TRACK: EventType.ValueType  # 1
 """Something happened."""
 EVENT_TYPE_IDENTIFY: EventType.ValueType  # 2
 """Traits of the profile are set; a null unsets one."""
+EVENT_TYPE_ADD_TAGS: EventType.ValueType  # 3
+"""Tags are attached; the properties hold them as a list `tags`."""
+EVENT_TYPE_REMOVE_TAGS: EventType.ValueType  # 4
+"""Tags are taken off; the properties hold them as a list `tags`."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
 @_typing.final
@@ -119,6 +127,7 @@ class RecordedEvent(_message.Message):
     PROPERTIES_JSON_FIELD_NUMBER: _builtins.int
     CONTEXT_JSON_FIELD_NUMBER: _builtins.int
     IMPORT_ID_FIELD_NUMBER: _builtins.int
+    TOO_OLD_FIELD_NUMBER: _builtins.int
     message_id: _builtins.str
     """The id that repeats are known by."""
     name: _builtins.str
@@ -131,6 +140,8 @@ class RecordedEvent(_message.Message):
     """A JSON object as UTF-8 bytes."""
     import_id: _builtins.str
     """The import that brought it. Empty for a live event."""
+    too_old: _builtins.bool
+    """It lay beyond the horizon of its workspace when it was accepted, so it is judged by nothing."""
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, to the millisecond, never later than it was accepted (live) or finished importing."""
@@ -150,10 +161,11 @@ class RecordedEvent(_message.Message):
         properties_json: _builtins.bytes = ...,
         context_json: _builtins.bytes = ...,
         import_id: _builtins.str = ...,
+        too_old: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time", "original_time", b"original_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_json", b"context_json", "import_id", b"import_id", "message_id", b"message_id", "name", b"name", "occur_time", b"occur_time", "original_time", b"original_time", "properties_json", b"properties_json", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_json", b"context_json", "import_id", b"import_id", "message_id", b"message_id", "name", b"name", "occur_time", b"occur_time", "original_time", b"original_time", "properties_json", b"properties_json", "too_old", b"too_old", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -225,6 +225,138 @@ class IdentifyProfileResponse(_message.Message):
 Global___IdentifyProfileResponse: _TypeAlias = IdentifyProfileResponse  # noqa: Y015
 
 @_typing.final
+class AddTagsRequest(_message.Message):
+    """Asks to attach tags."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKSPACE_ID_FIELD_NUMBER: _builtins.int
+    PROFILE_ID_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    workspace_id: _builtins.str
+    """The workspace. Empty means "default"."""
+    profile_id: _builtins.str
+    """The profile."""
+    message_id: _builtins.str
+    """Names this call, as for events."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The tags, 1 to 100, each of at most 255 characters."""
+
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when they are attached. Left out, it is the time of acceptance."""
+
+    def __init__(
+        self,
+        *,
+        workspace_id: _builtins.str = ...,
+        profile_id: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        message_id: _builtins.str = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id", "occur_time", b"occur_time", "profile_id", b"profile_id", "tags", b"tags", "workspace_id", b"workspace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddTagsRequest: _TypeAlias = AddTagsRequest  # noqa: Y015
+
+@_typing.final
+class AddTagsResponse(_message.Message):
+    """Tells what became of the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def result(self) -> Global___EventResult:
+        """The result."""
+
+    def __init__(
+        self,
+        *,
+        result: Global___EventResult | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddTagsResponse: _TypeAlias = AddTagsResponse  # noqa: Y015
+
+@_typing.final
+class RemoveTagsRequest(_message.Message):
+    """Asks to take tags off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKSPACE_ID_FIELD_NUMBER: _builtins.int
+    PROFILE_ID_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    workspace_id: _builtins.str
+    """The workspace. Empty means "default"."""
+    profile_id: _builtins.str
+    """The profile."""
+    message_id: _builtins.str
+    """Names this call, as for events."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The tags, 1 to 100, each of at most 255 characters."""
+
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when they are off. Left out, it is the time of acceptance."""
+
+    def __init__(
+        self,
+        *,
+        workspace_id: _builtins.str = ...,
+        profile_id: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        message_id: _builtins.str = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id", "occur_time", b"occur_time", "profile_id", b"profile_id", "tags", b"tags", "workspace_id", b"workspace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveTagsRequest: _TypeAlias = RemoveTagsRequest  # noqa: Y015
+
+@_typing.final
+class RemoveTagsResponse(_message.Message):
+    """Tells what became of the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def result(self) -> Global___EventResult:
+        """The result."""
+
+    def __init__(
+        self,
+        *,
+        result: Global___EventResult | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveTagsResponse: _TypeAlias = RemoveTagsResponse  # noqa: Y015
+
+@_typing.final
 class ImportEventsRequest(_message.Message):
     """Asks to record history."""
 

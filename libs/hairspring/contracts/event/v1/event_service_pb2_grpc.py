@@ -50,6 +50,16 @@ class EventServiceStub:
                 request_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.IdentifyProfileRequest.SerializeToString,
                 response_deserializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.IdentifyProfileResponse.FromString,
                 _registered_method=True)
+        self.AddTags = channel.unary_unary(
+                '/hairspring.event.v1.EventService/AddTags',
+                request_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.AddTagsRequest.SerializeToString,
+                response_deserializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.AddTagsResponse.FromString,
+                _registered_method=True)
+        self.RemoveTags = channel.unary_unary(
+                '/hairspring.event.v1.EventService/RemoveTags',
+                request_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.RemoveTagsRequest.SerializeToString,
+                response_deserializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.RemoveTagsResponse.FromString,
+                _registered_method=True)
         self.ImportEvents = channel.unary_unary(
                 '/hairspring.event.v1.EventService/ImportEvents',
                 request_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.ImportEventsRequest.SerializeToString,
@@ -82,6 +92,21 @@ class EventServiceServicer:
 
     def IdentifyProfile(self, request, context):
         """Sets traits of a profile. Idempotent by `message_id`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddTags(self, request, context):
+        """Attaches tags to a profile. For each tag the last call by event time counts, so that services never undo each
+        other. Idempotent by `message_id`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveTags(self, request, context):
+        """Takes tags off a profile, as AddTags attaches them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +145,16 @@ def add_EventServiceServicer_to_server(servicer, server):
                     servicer.IdentifyProfile,
                     request_deserializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.IdentifyProfileRequest.FromString,
                     response_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.IdentifyProfileResponse.SerializeToString,
+            ),
+            'AddTags': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddTags,
+                    request_deserializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.AddTagsRequest.FromString,
+                    response_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.AddTagsResponse.SerializeToString,
+            ),
+            'RemoveTags': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveTags,
+                    request_deserializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.RemoveTagsRequest.FromString,
+                    response_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.RemoveTagsResponse.SerializeToString,
             ),
             'ImportEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ImportEvents,
@@ -214,6 +249,60 @@ class EventService:
             '/hairspring.event.v1.EventService/IdentifyProfile',
             hairspring_dot_event_dot_v1_dot_event__service__pb2.IdentifyProfileRequest.SerializeToString,
             hairspring_dot_event_dot_v1_dot_event__service__pb2.IdentifyProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddTags(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hairspring.event.v1.EventService/AddTags',
+            hairspring_dot_event_dot_v1_dot_event__service__pb2.AddTagsRequest.SerializeToString,
+            hairspring_dot_event_dot_v1_dot_event__service__pb2.AddTagsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveTags(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hairspring.event.v1.EventService/RemoveTags',
+            hairspring_dot_event_dot_v1_dot_event__service__pb2.RemoveTagsRequest.SerializeToString,
+            hairspring_dot_event_dot_v1_dot_event__service__pb2.RemoveTagsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,12 @@ class EventServiceStub:
     """Records many events at once; each is accepted or refused on its own. Idempotent by `message_id`."""
     IdentifyProfile: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.IdentifyProfileRequest, _event_service_pb2.IdentifyProfileResponse]
     """Sets traits of a profile. Idempotent by `message_id`."""
+    AddTags: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.AddTagsRequest, _event_service_pb2.AddTagsResponse]
+    """Attaches tags to a profile. For each tag the last call by event time counts, so that services never undo each
+    other. Idempotent by `message_id`.
+    """
+    RemoveTags: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.RemoveTagsRequest, _event_service_pb2.RemoveTagsResponse]
+    """Takes tags off a profile, as AddTags attaches them."""
     ImportEvents: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ImportEventsRequest, _event_service_pb2.ImportEventsResponse]
     """Records history under an import. It extends the history and is judged when the import finishes.
     Idempotent by `message_id`, and for events without one by their content.
@@ -59,6 +65,12 @@ class EventServiceAsyncStub(EventServiceStub):
     """Records many events at once; each is accepted or refused on its own. Idempotent by `message_id`."""
     IdentifyProfile: _aio.UnaryUnaryMultiCallable[_event_service_pb2.IdentifyProfileRequest, _event_service_pb2.IdentifyProfileResponse]  # type: ignore[assignment]
     """Sets traits of a profile. Idempotent by `message_id`."""
+    AddTags: _aio.UnaryUnaryMultiCallable[_event_service_pb2.AddTagsRequest, _event_service_pb2.AddTagsResponse]  # type: ignore[assignment]
+    """Attaches tags to a profile. For each tag the last call by event time counts, so that services never undo each
+    other. Idempotent by `message_id`.
+    """
+    RemoveTags: _aio.UnaryUnaryMultiCallable[_event_service_pb2.RemoveTagsRequest, _event_service_pb2.RemoveTagsResponse]  # type: ignore[assignment]
+    """Takes tags off a profile, as AddTags attaches them."""
     ImportEvents: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ImportEventsRequest, _event_service_pb2.ImportEventsResponse]  # type: ignore[assignment]
     """Records history under an import. It extends the history and is judged when the import finishes.
     Idempotent by `message_id`, and for events without one by their content.
@@ -94,6 +106,24 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_event_service_pb2.IdentifyProfileResponse, _abc.Awaitable[_event_service_pb2.IdentifyProfileResponse]]:
         """Sets traits of a profile. Idempotent by `message_id`."""
+
+    @_abc_1.abstractmethod
+    def AddTags(
+        self,
+        request: _event_service_pb2.AddTagsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_event_service_pb2.AddTagsResponse, _abc.Awaitable[_event_service_pb2.AddTagsResponse]]:
+        """Attaches tags to a profile. For each tag the last call by event time counts, so that services never undo each
+        other. Idempotent by `message_id`.
+        """
+
+    @_abc_1.abstractmethod
+    def RemoveTags(
+        self,
+        request: _event_service_pb2.RemoveTagsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_event_service_pb2.RemoveTagsResponse, _abc.Awaitable[_event_service_pb2.RemoveTagsResponse]]:
+        """Takes tags off a profile, as AddTags attaches them."""
 
     @_abc_1.abstractmethod
     def ImportEvents(

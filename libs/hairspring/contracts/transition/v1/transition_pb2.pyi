@@ -166,6 +166,7 @@ class Transition(_message.Message):
     SETS_OFF_FLOWS_FIELD_NUMBER: _builtins.int
     ENTER_TIME_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
     segment: _builtins.str
     """The segment."""
     segment_version: _builtins.int
@@ -192,6 +193,10 @@ class Transition(_message.Message):
     def evidence(self) -> _containers.RepeatedCompositeFieldContainer[Global___Evidence]:
         """The conditions that made it so, with their events."""
 
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The groups of all conditions with `by` that held: each value as JSON."""
+
     def __init__(
         self,
         *,
@@ -204,10 +209,11 @@ class Transition(_message.Message):
         sets_off_flows: _builtins.bool = ...,
         enter_time: _timestamp_pb2.Timestamp | None = ...,
         evidence: _abc.Iterable[Global___Evidence] | None = ...,
+        groups: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "effective_time", b"effective_time", "enter_time", b"enter_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "change", b"change", "effective_time", b"effective_time", "enter_time", b"enter_time", "evidence", b"evidence", "origin", b"origin", "segment", b"segment", "segment_version", b"segment_version", "sets_off_flows", b"sets_off_flows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "change", b"change", "effective_time", b"effective_time", "enter_time", b"enter_time", "evidence", b"evidence", "groups", b"groups", "origin", b"origin", "segment", b"segment", "segment_version", b"segment_version", "sets_off_flows", b"sets_off_flows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -258,13 +264,21 @@ class Evidence(_message.Message):
     PATH_FIELD_NUMBER: _builtins.int
     HOLDS_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """The place of the condition, such as "enter.all[0].abandoned"."""
     holds: _builtins.bool
     """It held."""
+    detail: _builtins.str
+    """What it found, in words, such as "3 counted, asked for >= 3"."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.EventReference]:
         """The events, oldest first; at most 100, the latest of them."""
+
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The groups that it held for, where it has `by`: each value as JSON."""
 
     def __init__(
         self,
@@ -272,10 +286,12 @@ class Evidence(_message.Message):
         path: _builtins.str = ...,
         holds: _builtins.bool = ...,
         events: _abc.Iterable[_event_pb2.EventReference] | None = ...,
+        detail: _builtins.str = ...,
+        groups: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "holds", b"holds", "path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "events", b"events", "groups", b"groups", "holds", b"holds", "path", b"path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
