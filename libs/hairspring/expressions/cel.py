@@ -17,7 +17,7 @@ from cel_expr_python import cel
 from hairspring.engine.events import Event
 from hairspring.expressions.problems import BadExpression, Flaw, flaws_in
 from hairspring.expressions.syntax import Node, tree
-from hairspring.expressions.values import mended, mended_text
+from hairspring.expressions.values import has_odd_values, mended, mended_text
 
 #: The most characters that an expression may have.
 LONGEST = 4_096
@@ -56,7 +56,7 @@ def compiled_where(text: str) -> Compiled:
     """
     expression = _checked(text, _OF_EVENTS)
     binding = _binding("properties" in text, "context" in text, "event" in text)
-    return _compiled(expression, binding.activation, binding.mended_activation)
+    return _compiled(expression, binding.activation, binding.mended_activation, _is_odd)
 
 
 def compiled_traits(text: str) -> Compiled:
@@ -69,26 +69,32 @@ def compiled_traits(text: str) -> Compiled:
         _checked(text, _OF_TRAITS),
         lambda traits: _OF_TRAITS.Activation({"traits": traits}),
         lambda traits: _OF_TRAITS.Activation({"traits": mended(traits)}),
+        has_odd_values,
     )
 
 
 def _compiled(
-    expression: Any, activation: Callable[[Any], Any], mended_activation: Callable[[Any], Any]
+    expression: Any,
+    activation: Callable[[Any], Any],
+    mended_activation: Callable[[Any], Any],
+    is_odd: Callable[[Any], bool],
 ) -> Compiled:
     evaluate = expression.eval
 
     def holds(subject: Any) -> bool:
         try:
             value = evaluate(activation(subject)).value()
-            if value is True:
-                return True
-            if type(value) is not str or not value.startswith("INVALID_ARGUMENT"):
-                return False
-        except Exception:  # the library raises what it did not foresee
+            if type(value) is not str:  # a text is an error, or no boolean at least
+                return value is True
+        except Exception:  # the library raises what it did not foresee, and its limit on steps
             pass
+        # Of two errors, the library tells one only, so that this is not to be seen from its text.
+        return is_odd(subject) and holds_mended(subject)
+
+    def holds_mended(subject: Any) -> bool:
         try:
             return evaluate(mended_activation(subject)).value() is True
-        except Exception:  # such as the library's own limit on steps
+        except Exception:
             return False
 
     return Compiled(tree=tree(expression.serialize()), holds=holds)
@@ -109,6 +115,11 @@ def _checked(text: str, environment: Any) -> Any:
     if kind not in (cel.Type.BOOL, cel.Type.DYN):
         raise _bad(f"the expression must be true or false, this one gives {kind.name().lower()}")
     return expression
+
+
+def _is_odd(event: Event) -> bool:
+    names = {"name": event.name, "message_id": event.message_id}
+    return any(map(has_odd_values, (names, event.properties, event.context)))
 
 
 def _bad(message: str) -> BadExpression:

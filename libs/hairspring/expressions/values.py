@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 _LOWEST, _HIGHEST = -(2**63), 2**64 - 1
+_SIMPLE = frozenset({bool, float, type(None)})
 
 
 def mended(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,9 +34,43 @@ def mended(properties: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def has_odd_values(properties: Mapping[str, Any]) -> bool:
+    """Whether there is anything to mend, at any depth."""
+    if type(properties) is not dict:
+        return True
+    pending: list[Any] = [properties]
+    while pending:
+        source = pending.pop()
+        if type(source) is dict:
+            if not all(type(key) is str and _is_text(key) for key in source):
+                return True
+            values: Iterable[Any] = source.values()
+        else:
+            values = source
+        for value in values:
+            kind = type(value)
+            if kind is dict or kind is list:
+                pending.append(value)
+            elif not _is_plain(kind, value):
+                return True
+    return False
+
+
 def mended_text(text: str) -> str:
     """Text that has a UTF-8 form."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _is_plain(kind: type, value: Any) -> bool:
+    if kind is str:
+        return _is_text(value)
+    if kind is int:
+        return bool(_LOWEST <= value <= _HIGHEST)
+    return kind in _SIMPLE
+
+
+def _is_text(text: str) -> bool:
+    return text.isascii() or mended_text(text) == text
 
 
 def _entries(source: Any) -> Iterable[tuple[Any, Any]]:

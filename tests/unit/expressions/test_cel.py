@@ -1,3 +1,4 @@
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -108,6 +109,20 @@ def test_an_odd_value_does_not_spoil_the_others(odd: object) -> None:
     assert holds(event({"price": 30, "odd": [{"deep": odd}]})) is True
     assert holds(event({"price": 10, "odd": [{"deep": odd}]})) is False
     assert compile_where("event.name != 'x'")(event(name="\ud800", context={"odd": odd})) is True
+
+
+@pytest.mark.parametrize("odd", [2**64, -(10**400), "\ud800", ["\udfff"], {"\ud800": 1}])
+def test_an_odd_value_beside_an_error_does_not_spoil_the_others(odd: object) -> None:
+    """An error that is told first does not hide that a value has to be mended."""
+    holds = compile_where("properties.none + 1 == 1 || has(properties.odd)")
+    assert holds(event({"odd": odd})) is True
+
+
+def test_other_mappings_are_taken() -> None:
+    """Values need not stand in a dict."""
+    for text in ("properties.a == 1", "properties.a + 0 == 1"):
+        given = Event("a", 1, 1, 1, properties=MappingProxyType({"a": 1}))
+        assert compile_where(text)(given) is True
 
 
 def test_large_numbers_are_doubles() -> None:
