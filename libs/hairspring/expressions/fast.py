@@ -34,7 +34,8 @@ _PLAIN = frozenset({bool, int, float, str, type(None), list, tuple, dict})
 _FIRST_MENDED = "\ufffd"
 _LOWEST, _HIGHEST = -(2**63), 2**64 - 1
 
-_ROOTS: dict[str, _Get] = {
+#: What expressions speak of, as it is got from an event, or is the traits.
+ROOTS: dict[str, _Get] = {
     "properties": attrgetter("properties"),
     "context": attrgetter("context"),
     "event.name": attrgetter("name"),
@@ -228,8 +229,8 @@ def _unlike(value: Any, answer: bool | None) -> bool | None:
 
 def _value(node: Node) -> _Get:
     match node:
-        case Name(name=name) if name in _ROOTS:
-            return _ROOTS[name]
+        case Name(name=name) if name in ROOTS:
+            return ROOTS[name]
         case Select(operand=operand, field=field, tested=False):
             return _step(operand, _safe(field))
         case Call(function="_[_]", arguments=(operand, Constant(kind="string") as key)):

@@ -63,7 +63,7 @@ def _in_words(text: str, known: str) -> str:
         return f"{_operation(match[1])} does not take ({match[2]})"
     if match := _UNDECLARED.match(text):
         return f"{match[1]!r} is not known here; there {known}"
-    if text.startswith("Expression recursion limit exceeded"):
+    if text.startswith(("Expression recursion limit", "Exceeded max recursion depth")):
         return "the expression is nested too deeply"
     if text.startswith("Syntax error: mismatched input '<EOF>'"):
         return "the expression ends too early"

@@ -95,6 +95,22 @@ def parts(node: Node) -> "tuple[Node, ...]":
             return ()
 
 
+def place(node: Node) -> tuple[str, tuple[str | int, ...]] | None:
+    """The variable and the steps from it, where a node does nothing but lead to a value."""
+    match node:
+        case Name(name=name):
+            return name, ()
+        case Select(tested=False, operand=of, field=str() as key):
+            pass
+        case Call(function="_[_]", arguments=(of, Constant(kind="string" | "int", value=key))):
+            if not isinstance(key, str | int):
+                return None
+        case _:
+            return None
+    found = place(of)
+    return (found[0], (*found[1], key)) if found else None
+
+
 def _node(data: bytes) -> Node:
     expression = _Message(data)
     for number, read in _READERS.items():

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from hairspring.expressions.cel import compiled_traits
 from hairspring.expressions.paths import written
-from hairspring.expressions.syntax import Call, Constant, Fold, Name, Node, Select, parts
+from hairspring.expressions.syntax import Fold, Node, parts, place
 
 _Steps = tuple[str | int, ...]
 
@@ -29,9 +29,10 @@ def _reads(text: str) -> tuple[_Steps, ...]:
 
 def _reads_below(node: Node, hidden: frozenset[str]) -> Iterator[_Steps]:
     """The paths read below a node, where a macro's variables may hide the name `traits`."""
-    steps = _steps(node) if "traits" not in hidden else None
-    if steps:
-        yield steps
+    found = place(node)
+    if found and found[0] == "traits" and found[0] not in hidden:
+        if found[1]:
+            yield found[1]
     elif isinstance(node, Fold):
         yield from _reads_below(node.source, hidden)
         for part in (node.start, *node.each):
@@ -39,20 +40,6 @@ def _reads_below(node: Node, hidden: frozenset[str]) -> Iterator[_Steps]:
     else:
         for part in parts(node):
             yield from _reads_below(part, hidden)
-
-
-def _steps(node: Node) -> _Steps | None:
-    """How a node leads from `traits` to a value; None if it does something else."""
-    match node:
-        case Name(name="traits"):
-            return ()
-        case Select(tested=False):
-            operand, step = _steps(node.operand), node.field
-            return None if operand is None else (*operand, step)
-        case Call(function="_[_]", arguments=(of, Constant(kind="string" | "int", value=key))):
-            operand = _steps(of)
-            return None if operand is None or not isinstance(key, str | int) else (*operand, key)
-    return None
 
 
 def _is_set(value: object, steps: _Steps) -> bool:

@@ -119,7 +119,7 @@ WHERES = [
     "size(properties.a) > 1 || event.time > timestamp(0)",
     "properties.exists(k, properties[k] == 'x') && event.name != ''",
     "double(properties.a) * 2.0 > 3.0",
-    "string(properties.a).matches(string(properties.b))",
+    "string(properties.a).matches('^[ab]+$')",
     "properties.a[0] in properties.b",
 ]
 

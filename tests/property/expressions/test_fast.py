@@ -109,7 +109,7 @@ def test_every_pair_is_compared_as_by_the_library(shape: str) -> None:
     expressions(["properties", "properties", "context"]),
     st.lists(st.tuples(objects, objects), min_size=1, max_size=8),
 )
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=800, deadline=None)
 def test_events_are_judged_as_by_the_library(
     text: str, given_values: list[tuple[dict[str, Any], dict[str, Any]]]
 ) -> None:

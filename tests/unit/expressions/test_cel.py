@@ -114,7 +114,7 @@ def test_an_odd_value_does_not_spoil_the_others(odd: object) -> None:
 @pytest.mark.parametrize("odd", [2**64, -(10**400), "\ud800", ["\udfff"], {"\ud800": 1}])
 def test_an_odd_value_beside_an_error_does_not_spoil_the_others(odd: object) -> None:
     """An error that is told first does not hide that a value has to be mended."""
-    holds = compile_where("properties.none + 1 == 1 || has(properties.odd)")
+    holds = compile_where("context.none + 0 == 1 || has(properties.odd)")
     assert holds(event({"odd": odd})) is True
 
 
