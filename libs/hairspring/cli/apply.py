@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import click
 
@@ -17,12 +19,12 @@ from hairspring.contracts.definition.v1.definition_service_pb2_grpc import Defin
 from hairspring.definitions.files import is_definitions
 
 _LARGEST_BYTES = 1024 * 1024
-_KINDS = {
+KINDS = {
     pb.DEFINITION_KIND_SEGMENT: "segment",
     pb.DEFINITION_KIND_FLOW: "flow",
     pb.DEFINITION_KIND_TEMPLATE: "template",
 }
-_CHANGES = {
+CHANGES = {
     pb.CHANGE_TYPE_ADDED: "added",
     pb.CHANGE_TYPE_CHANGED: "changed",
     pb.CHANGE_TYPE_UNCHANGED: "unchanged",
@@ -35,16 +37,25 @@ _COLUMNS = (
 )
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def files_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Add `-f`, which names files and directories of definitions."""
+    return click.option(
+        "-f",
+        "--file",
+        "places",
+        multiple=True,
+        required=True,
+        metavar="FILE|DIR|-",
+        help="A file of definitions, or a directory of them; may be repeated.",
+    )(command)
+
+
 @click.command()
-@click.option(
-    "-f",
-    "--file",
-    "places",
-    multiple=True,
-    required=True,
-    metavar="FILE|DIR|-",
-    help="A file of definitions, or a directory of them; may be repeated.",
-)
+@files_option
 @click.option("--dry-run", is_flag=True, help="Only check, and tell what would change.")
 @click.option("--prune", is_flag=True, help="Remove what the files do not name.")
 @format_option
@@ -76,11 +87,11 @@ async def _apply(
         )
     if answer.problems:
         tell_problems(answer.problems)
-        say(f"Nothing was applied: {_counted(len(answer.problems), 'problem')}.")
+        say(f"Nothing was applied: {counted(len(answer.problems), 'problem')}.")
         sys.exit(1)
     with Sheet(output_format, _COLUMNS, empty="Nothing to apply.") as sheet:
         for change in answer.changes:
-            kind, what = _KINDS.get(change.kind, ""), _CHANGES.get(change.type, "")
+            kind, what = KINDS.get(change.kind, ""), CHANGES.get(change.type, "")
             line = {"kind": kind, "name": change.name, "change": what}
             sheet.add(line, [kind, change.name, what])
     if request.dry_run:
@@ -123,5 +134,6 @@ def _read(path: Path) -> pb.Manifest:
         raise click.ClickException(f"{path}:{line}:1: not text in UTF-8.") from error
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Write a number of things."""
     return f"{number} {noun}" + ("" if number == 1 else "s")

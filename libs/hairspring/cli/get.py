@@ -1,4 +1,4 @@
-"""`hairspring get`: the definitions in force, segments with their sizes."""
+"""`hairspring get`: what is in force, segments with their sizes, or one as it was written."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import click
 import grpc.aio
 import orjson
 
-from hairspring.cli import calls, times
+from hairspring.cli import calls, readback, times
 from hairspring.cli.addresses import address_option
-from hairspring.cli.output import format_option
+from hairspring.cli.output import default_format
 from hairspring.cli.sheet import Column, Sheet
 from hairspring.contracts.definition.v1 import definition_pb2 as pb
 from hairspring.contracts.definition.v1 import definition_service_pb2 as service_pb
@@ -24,6 +24,7 @@ _KINDS = {
     "flows": pb.DEFINITION_KIND_FLOW,
     "templates": pb.DEFINITION_KIND_TEMPLATE,
 }
+_SINGULAR = {plural.removesuffix("s"): plural for plural in _KINDS}
 _NAME = Column(title="name", style="bold")
 _APPLIED = (Column(title="version", right=True), Column(title="applied", style="dim"))
 _COLUMNS = {
@@ -44,12 +45,51 @@ _COLUMNS = {
 
 
 @click.command()
-@click.argument("what", type=click.Choice(list(_KINDS)))
-@format_option
+@click.argument("what", type=click.Choice([*_KINDS, *_SINGULAR]), metavar="WHAT")
+@click.argument("name", required=False)
+@click.option("--versions", is_flag=True, help="List the versions that NAME had.")
+@click.option("--version", type=click.IntRange(min=1), metavar="N", help="As of plan version N.")
+@click.option("--at", metavar="TIME", help="As of this time, such as 2026-05-01T12:00Z.")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "jsonl", "yaml"]),
+    help="How to print. Default: yaml with a NAME, else table at a terminal, jsonl in a pipe.",
+)
 @address_option
-def get(what: str, output_format: str, address: str | None) -> None:
-    """List the segments, flows or templates in force."""
-    calls.run(_print(what, output_format, address))
+def get(
+    what: str,
+    name: str | None,
+    versions: bool,
+    version: int | None,
+    at: str | None,
+    output_format: str | None,
+    address: str | None,
+) -> None:
+    """List what is in force, or print one definition as it was written.
+
+    WHAT is segments, flows or templates (or one: segment, flow, template). With a NAME, its YAML is
+    printed, also as it was at a plan version or a time.
+    """
+    what = _SINGULAR.get(what, what)
+    if name is None:
+        if versions or version is not None or at is not None:
+            raise click.UsageError("--versions, --version and --at go with a NAME.")
+        calls.run(_print(what, output_format or default_format(), address))
+        return
+    if sum((versions, version is not None, at is not None)) > 1:
+        raise click.UsageError("Choose one of --versions, --version and --at.")
+    if versions:
+        if output_format == "yaml":
+            raise click.UsageError("--versions is printed as table or jsonl.")
+        output_format = output_format or default_format()
+        calls.run(readback.print_versions(_KINDS[what], name, output_format, address))
+        return
+    if output_format == "table":
+        raise click.UsageError("One definition is printed as yaml or jsonl.")
+    moment = None if at is None else readback.moment(at)
+    request = readback.request(_KINDS[what], name, version, moment)
+    calls.run(readback.print_one(request, output_format or "yaml", address))
 
 
 async def _print(what: str, output_format: str, address: str | None) -> None:
@@ -58,6 +98,9 @@ async def _print(what: str, output_format: str, address: str | None) -> None:
             service_pb.ListDefinitionsRequest(kind=_KINDS[what]), timeout=calls.DEADLINE_SECONDS
         )
         sizes = await segment_sizes(channel) if what == "segments" else {}
+    if output_format == "yaml":
+        click.echo("---\n".join(one.source for one in answer.definitions), nl=False)
+        return
     with Sheet(output_format, _COLUMNS[what], empty=f"No {what} in force.") as sheet:
         for definition in answer.definitions:
             body = orjson.loads(definition.body_json or b"{}")

@@ -22,8 +22,11 @@ _COMMANDS = {
     "up": _Place("up", "up", "Run everything on this machine, until Ctrl-C."),
     "demo": _Place("demo.command", "demo", "Watch a small shop live for a minute."),
     "apply": _Place("apply", "apply", "Put segments, flows and templates in force."),
+    "diff": _Place("diff", "diff", "Show what applying would change."),
     "test": _Place("testing", "test", "Run stories: what should come of events, on a fake clock."),
-    "get": _Place("get", "get", "List the segments, flows or templates in force."),
+    "get": _Place(
+        "get", "get", "List segments, flows or templates, or print one as it was written."
+    ),
     "track": _Place("track", "track", "Record one event."),
     "identify": _Place("identify", "identify", "Set traits of a profile."),
     "tags": _Place("tags", "tags", "Attach tags to a profile, or take them off."),
