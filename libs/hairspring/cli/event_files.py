@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,8 +43,7 @@ class EventFile:
 
     def __exit__(self, *_: object) -> None:
         """Close the file; the standard input stays open."""
-        if self._raw is not sys.stdin.buffer:
-            self._raw.close()
+        self._raw.close()
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Give each line that is not blank, with its number from 1; an overlong one is cut."""
@@ -92,7 +90,8 @@ class _Counted(io.RawIOBase):
 
 def _open(place: str) -> IO[bytes]:
     if place == "-":
-        return sys.stdin.buffer
+        # Not `sys.stdin`: Python waits for that at its end, while a thread still reads from it.
+        return io.FileIO(0, closefd=False)
     path = Path(place)
     if path.is_dir():
         raise click.ClickException(f"{place} is a directory: name a file of JSON lines.")

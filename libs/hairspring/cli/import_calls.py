@@ -45,18 +45,20 @@ class ImportCalls:
     An id whose import has been finished takes no more: the next of its row is taken then.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, import_id: str, answered: Answered) -> None:
+    def __init__(self, channel: grpc.aio.Channel, answered: Answered) -> None:
         self._stub = EventServiceStub(channel)
-        self._base_id = self.import_id = import_id
+        self._base_id = self.import_id = ""
         self._number = 1
-        self.begun = False
         self._answered = answered
         self._free = asyncio.Semaphore(_IN_FLIGHT)
         self._sending: set[asyncio.Task[None]] = set()
 
+    def name(self, import_id: str) -> None:
+        """Give the import its id; before the first batch."""
+        self._base_id = self.import_id = import_id
+
     async def send(self, batch: Sequence[Line]) -> None:
         """Send a batch, as soon as fewer than four are in flight; raises what went wrong before."""
-        self.begun = True
         await self._free.acquire()
         self._raise_failure()
         task = asyncio.create_task(self._deliver(list(batch)), name="import-batch")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +17,18 @@ from hairspring.cli.addresses import address_option
 from hairspring.cli.event_files import LONGEST_LINE, EventFile
 from hairspring.cli.import_calls import BATCH, BATCH_BYTES, ImportCalls, Line
 from hairspring.cli.output import console, format_option, say, write_line
+from hairspring.cli.read_ahead import read_ahead
 from hairspring.cli.rejects import Rejects
 from hairspring.contracts.event.v1 import event_pb2 as pb
 from hairspring.contracts.event.v1 import event_service_pb2 as service_pb
 from hairspring.wire.times import from_ms
 
-_FIRST_BYTES = 64 * 1024
+_LINES_IN_ID = 100
 _REMARKS_TOLD = 10
+_BROKEN_OFF = (
+    "The import broke off: run the same again, and it goes on. If nobody does, what has gone in "
+    "counts in ten minutes."
+)
 
 
 @dataclass(slots=True)
@@ -41,7 +45,7 @@ class _Tally:
 @click.command("import")
 @click.argument("file", metavar="FILE|-")
 @click.option("--with-flows", is_flag=True, help="Let what follows set off flows, as if live.")
-@click.option("--id", "import_id", help="Names the import. Default: made from the file.")
+@click.option("--id", "import_id", help="Names the import. Default: made from its first lines.")
 @click.option("--rejects", metavar="FILE", help="Where the lines go that cannot be taken.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until all of it has been judged.")
 @format_option
@@ -64,8 +68,9 @@ def import_(
     """
     place = Path(rejects or f"{'import' if file == '-' else file}.rejects.jsonl")
     with EventFile(file) as source, Rejects(place) as rejected:
-        name = import_id or _stable_id(file)
-        calls.run(_import(source, rejected, name, with_flows, not no_wait, output_format, address))
+        calls.run(
+            _import(source, rejected, import_id, with_flows, not no_wait, output_format, address)
+        )
     if rejected.count:
         say(f"Lines that were not taken: {rejected.path}")
 
@@ -73,7 +78,7 @@ def import_(
 async def _import(
     source: EventFile,
     rejected: Rejects,
-    import_id: str,
+    import_id: str | None,
     with_flows: bool,
     wait: bool,
     output_format: str,
@@ -91,16 +96,21 @@ async def _import(
         tally.profiles.add(line.event.profile_id)
 
     async with calls.open_service("ingest", address) as channel:
-        sender = ImportCalls(channel, import_id, answered)
+        sender = ImportCalls(channel, answered)
         try:
             with _progress(source) as advance:
-                for batch in _batches(source, rejected, tally):
-                    await sender.send(batch)
+                async for chunk in read_ahead(_chunks(source)):
+                    if batch := _batch(chunk, rejected, tally):
+                        if not sender.import_id:
+                            sender.name(import_id or _stable_id(batch))
+                        await sender.send(batch)
                     advance()
-                position = await sender.finish(with_flows=with_flows) if sender.begun else 0
+                position = await sender.finish(with_flows=with_flows) if sender.import_id else 0
                 advance()
         except BaseException:
             await sender.abandon()
+            if sender.import_id:
+                say(_BROKEN_OFF)
             raise
     evaluated = wait and await import_wait.until_evaluated(sorted(tally.profiles))
     _tell(tally, rejected, sender.import_id, position, evaluated, output_format)
@@ -108,23 +118,31 @@ async def _import(
         raise click.ClickException("Nothing was taken.")
 
 
-def _batches(source: EventFile, rejected: Rejects, tally: _Tally) -> Iterator[list[Line]]:
-    """Read the file in batches of events; what is none goes to the rejects."""
-    batch: list[Line] = []
+def _chunks(source: EventFile) -> Iterator[list[tuple[int, bytes]]]:
+    """Read the file in as many numbered lines as go into one batch."""
+    chunk: list[tuple[int, bytes]] = []
     size = 0
     for number, text in source.lines():
+        chunk.append((number, text))
+        size += len(text)
+        if len(chunk) >= BATCH or size >= BATCH_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _batch(chunk: Sequence[tuple[int, bytes]], rejected: Rejects, tally: _Tally) -> list[Line]:
+    """Turn lines into events; what is none goes to the rejects."""
+    batch: list[Line] = []
+    for number, text in chunk:
         tally.read += 1
         event = _read(number, text, tally)
         if isinstance(event, segment_spec.Unreadable):
             rejected.add(number, event.problem, text)
-            continue
-        batch.append(Line(number=number, text=text, event=event))
-        size += len(text)
-        if len(batch) >= BATCH or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+        else:
+            batch.append(Line(number=number, text=text, event=event))
+    return batch
 
 
 def _read(number: int, text: bytes, tally: _Tally) -> pb.Event | segment_spec.Unreadable:
@@ -160,15 +178,16 @@ def _remark(number: int, remark: str, tally: _Tally) -> None:
         say(f"line {number}: {remark}")
 
 
-def _stable_id(file: str) -> str:
-    """Name the import of a file so that the same file run again continues it."""
-    if file == "-":
-        return f"stdin-{uuid.uuid4().hex[:16]}"
-    path = Path(file).resolve()
-    with path.open("rb") as content:
-        start = content.read(_FIRST_BYTES)
-    told = f"{path}\0{path.stat().st_size}\0".encode("utf-8", "surrogateescape") + start
-    return f"file-{hashlib.blake2b(told, digest_size=8).hexdigest()}"
+def _stable_id(batch: Sequence[Line]) -> str:
+    """Name an import by its first lines, so that the same again continues it, from anywhere.
+
+    Under another name, history that had gone in before the import broke off would count only ten
+    minutes later.
+    """
+    told = hashlib.blake2b(digest_size=8)
+    for line in batch[:_LINES_IN_ID]:
+        told.update(line.text.strip() + b"\n")
+    return f"lines-{told.hexdigest()}"
 
 
 @contextmanager
