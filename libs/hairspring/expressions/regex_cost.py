@@ -10,7 +10,7 @@ from functools import lru_cache
 
 _COUNTED = re.compile(r"\{(\d+)(?:,(\d*))?\}", re.ASCII)
 _ESCAPE = re.compile(r"\\(?:[pP](?:\{[^}]*\}|.)|x\{[^}]*\}|.)", re.DOTALL)
-_CLASS = re.compile(r"\[\^?\]?(?:\\.|\[:[^]]*:\]|[^]\\])*\]", re.DOTALL)
+_CLASS = re.compile(r"\[\^?\]?(?:\\.|[^]\\])*+\]", re.DOTALL)
 _WIDE = 300  # what a class of Unicode takes
 _NARROW = 5
 
