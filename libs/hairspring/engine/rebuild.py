@@ -100,7 +100,8 @@ def _reconcile(fold: _Fold, before: ProfileState, earlier: Members, clock: int) 
         if truth is None:
             if not told.member and told.left_at is None:
                 continue
-            truth = fold.state.segments[segment.name] = SegmentState()
+            truth = SegmentState()
+            fold.state.put(segment.name, truth)
         records += _settle(fold, segment, told, truth, clock)
     return records
 
@@ -109,7 +110,7 @@ def _settle(
     fold: _Fold, segment: Segment, told: SegmentState, truth: SegmentState, clock: int
 ) -> list[Record]:
     """Publishes the difference, keeps what was told, and has the segment judged again."""
-    truth.until = clock
+    fold.state.wake(segment.name, clock)
     if fold.origin is Origin.DEFINITION and told.entered_at is None and truth.member:
         # Nothing was ever told of this segment, so its stay counts from when it really began.
         return [_transition(fold, segment, Change.ENTERED, clock, truth.entered_at)]

@@ -22,7 +22,7 @@ from enum import Enum
 
 from hairspring.engine.conditions.base import Condition
 from hairspring.engine.state import SegmentState
-from hairspring.engine.verdict import Verdict, earliest
+from hairspring.engine.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def judge(
             after.member, after.entered_at, after.rise_at = True, t, None
         elif rises:
             outcome = Outcome.HELD
-    after.until = _until(segment, after, t, enter, leave)
+    after.until = next_moment(segment, after, t, enter, leave)
     return Ruling(state=after, outcome=outcome, reason=reason, until=held_until)
 
 
@@ -127,21 +127,38 @@ def _cool_at(segment: Segment, state: SegmentState) -> int | None:
     return state.left_at + segment.cooldown
 
 
-def _until(
+def is_steady(
+    segment: Segment, state: SegmentState, t: int, enter: Verdict, leave: Verdict | None
+) -> bool:
+    """Tells that judging changes nothing but the next moment, as it mostly does."""
+    if enter.holds != state.enter_held or state.rise_at is not None:
+        return False
+    return not state.member or not _leaves(segment, state, t, enter, leave)
+
+
+def next_moment(
     segment: Segment, state: SegmentState, t: int, enter: Verdict, leave: Verdict | None
 ) -> int | None:
     """The next moment at which this segment wants to be judged with no new event."""
-    moments = [enter.until]
+    until = enter.until
     if state.member:
-        moments.append(leave.until if leave is not None else None)
+        if leave is not None:
+            until = _earlier(until, leave.until)
         if segment.stay is not None and state.entered_at is not None:
-            moments.append(state.entered_at + segment.stay)
+            until = _earlier(until, state.entered_at + segment.stay)
     elif state.rise_at is not None:
         blocked_by_exit = leave is not None and leave.holds
         cool = _cool_at(segment, state)
-        moments.append(leave.until if leave is not None else None)
+        if leave is not None:
+            until = _earlier(until, leave.until)
         if cool is not None and cool > t:
-            moments.append(cool)
+            until = _earlier(until, cool)
         elif not blocked_by_exit:
-            moments.append(t + 1)
-    return earliest(moments)
+            until = _earlier(until, t + 1)
+    return until
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

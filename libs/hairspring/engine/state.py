@@ -7,6 +7,7 @@ from typing import Any
 from hairspring.engine.folded import Folded
 from hairspring.engine.streams import EMPTY, Pattern, Reference, Run
 from hairspring.engine.values import UNGROUPED
+from hairspring.engine.wakes import Wakes
 
 PREDICTIONS = "predictions"
 TAGS = "tags"
@@ -47,6 +48,7 @@ class ProfileState:
     """By name: (time, order, value) of the setting that counts; None stands for unset."""
     tags: dict[str, tuple[int, int, bool]] = field(default_factory=dict)
     """By tag: (time, order, whether it is attached) of the call that counts."""
+    _wakes: Wakes | None = field(default=None, compare=False, repr=False)
 
     def run(self, key: str) -> Run:
         """The stream of a pattern; an empty one where nothing matched yet."""
@@ -72,19 +74,42 @@ class ProfileState:
             return own or common
         return max(own, common)
 
+    def last_time(self, pattern: Pattern, group: str | None) -> int | None:
+        """When the latest event of a pattern that concerns a group happened."""
+        if group is None or pattern.by is None:
+            run = self.streams.get(pattern.key)
+            return run.times[-1] if run is not None and run.times else None
+        last = self.last(pattern, group)
+        return None if last is None else last[0]
+
     def is_member(self, segment: str) -> bool:
         """Tells whether the profile is in a segment."""
         state = self.segments.get(segment)
         return state is not None and state.member
 
+    def put(self, segment: str, state: SegmentState) -> None:
+        """Notes how the profile stands to a segment now."""
+        self.segments[segment] = state
+        if state.until is not None and self._wakes is not None:
+            self._wakes.add(segment, state.until, self.segments)
+
+    def wake(self, segment: str, until: int | None) -> None:
+        """Notes when a segment that is there wants to be judged next."""
+        self.segments[segment].until = until
+        if until is not None and self._wakes is not None:
+            self._wakes.add(segment, until, self.segments)
+
     def alarm(self) -> int | None:
         """The first moment at which some answer could change with no new event."""
-        alarm: int | None = None
-        for segment in self.segments.values():
-            until = segment.until
-            if until is not None and (alarm is None or until < alarm):
-                alarm = until
-        return alarm
+        if self._wakes is None:
+            self._wakes = Wakes(self.segments)
+        return self._wakes.earliest(self.segments)
+
+    def take_due(self, t: int) -> list[str]:
+        """The segments that want to be judged at t or before; they are to be judged now."""
+        if self._wakes is None:
+            self._wakes = Wakes(self.segments)
+        return self._wakes.take(t, self.segments)
 
     def trait(self, name: str) -> Any:
         """The value of a trait; None where it is not set."""

@@ -9,14 +9,14 @@ A moment at which nothing changes after all leaves no trace, not even on the clo
 """
 
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from hairspring.engine.events import Event, EventKind, too_old
 from hairspring.engine.evidence import evidence, groups_of
 from hairspring.engine.plan import Plan, Watch
 from hairspring.engine.records import Cause, Change, Dropped, Held, Matched, Record, Transition
-from hairspring.engine.segments import Outcome, Ruling, Segment, judge
+from hairspring.engine.segments import Outcome, Ruling, Segment, is_steady, judge, next_moment
 from hairspring.engine.state import ProfileState, SegmentState
 from hairspring.engine.streams import Run
 from hairspring.engine.traits import merge
@@ -73,21 +73,20 @@ def step(
 def _pass_moments(state: ProfileState, end: int, plan: Plan, records: list[Record]) -> None:
     """Passes every moment before `end`, each at its own time."""
     while (moment := state.alarm()) is not None and moment < end:
-        due = [
-            plan.number[name]
-            for name, segment in state.segments.items()
-            if segment.until is not None and segment.until <= moment and name in plan.number
-        ]
-        _forget_removed(state, moment, plan)
-        if _evaluate(state, moment, due, (), BY_TIME, plan, records):
+        if _evaluate(state, moment, _due(state, moment, plan), (), BY_TIME, plan, records):
             state.clock = moment
 
 
-def _forget_removed(state: ProfileState, moment: int, plan: Plan) -> None:
-    """A segment that the plan does not have any more has no moments either."""
-    for name, segment in state.segments.items():
-        if name not in plan.number and segment.until is not None and segment.until <= moment:
-            segment.until = None
+def _due(state: ProfileState, t: int, plan: Plan) -> list[int]:
+    """The segments that want to be judged; one that the plan has no more wants nothing."""
+    due = []
+    for name in state.take_due(t):
+        number = plan.number.get(name)
+        if number is None:
+            state.wake(name, None)
+        else:
+            due.append(number)
+    return due
 
 
 def _apply(state: ProfileState, event: Event, plan: Plan, records: list[Record]) -> list[Watch]:
@@ -109,11 +108,7 @@ def _apply(state: ProfileState, event: Event, plan: Plan, records: list[Record])
         due = list(range(len(plan.segments)))
         touched.update(due)
     else:
-        due = [
-            plan.number[name]
-            for name, segment in state.segments.items()
-            if segment.until is not None and segment.until <= t and name in plan.number
-        ]
+        due = _due(state, t, plan)
     _evaluate(state, t, due, touched, Cause(event=event, late=late), plan, records)
     state.clock = t
     if state.born_at is None:
@@ -166,18 +161,28 @@ def _evaluate(
     whether any answer changed.
     """
     changed = False
-    queue = list({*due, *touched})
-    heapify(queue)
-    queued = set(queue)
+    queued = {*due, *touched}
+    queue = sorted(queued)
     caused = set(touched)
     while queue:
         number = heappop(queue)
         segment = plan.segments[number]
         before = state.segments.get(segment.name, UNJUDGED)
+        enter = segment.enter.verdict(state, t)
+        leave = segment.exit.verdict(state, t) if segment.exit is not None else None
+        if is_steady(segment, before, t, enter, leave):
+            until = next_moment(segment, before, t, enter, leave)
+            if until != before.until:
+                if before is UNJUDGED:
+                    state.put(segment.name, SegmentState(until=until))
+                else:
+                    state.wake(segment.name, until)
+            continue
         why = cause if number in caused else BY_TIME
-        ruling = _judge(state, segment, before, t, why)
+        age = why.event.accepted_at - why.event.time if why.event is not None else None
+        ruling = judge(segment, before, t, enter, leave, age)
         if ruling.state != before:
-            state.segments[segment.name] = ruling.state
+            state.put(segment.name, ruling.state)
             changed = changed or ruling.state.answers() != before.answers()
         if ruling.outcome is not None:
             records.append(_record(state, segment, ruling, t, why))
@@ -189,16 +194,6 @@ def _evaluate(
                     queued.add(dependent)
                     heappush(queue, dependent)
     return changed
-
-
-def _judge(
-    state: ProfileState, segment: Segment, before: SegmentState, t: int, cause: Cause
-) -> Ruling:
-    enter = segment.enter.verdict(state, t)
-    leave = segment.exit.verdict(state, t) if segment.exit is not None else None
-    event = cause.event
-    age = event.accepted_at - event.time if event is not None else None
-    return judge(segment, before, t, enter, leave, age)
 
 
 def _record(state: ProfileState, segment: Segment, ruling: Ruling, t: int, cause: Cause) -> Record:

@@ -88,8 +88,8 @@ class Abandoned(Grouped):
 
     def _first_open(self, profile: ProfileState, group: str | None, starts: Run) -> int:
         """The index of the first start that no end has closed."""
-        end = profile.last(self.unless, group)
-        return starts.first_after(end[0]) if end is not None else 0
+        end = profile.last_time(self.unless, group)
+        return starts.first_after(end) if end is not None else 0
 
     def _deadline(self, starts: Run, first: int) -> int:
         """When the latest episode is abandoned: with `restart` only its last start matters."""
