@@ -30,7 +30,8 @@ class EventFile:
         self._counted = _Counted(self._raw)
         buffered = io.BufferedReader(self._counted, 256 * 1024)
         self._lines: io.BufferedIOBase = buffered
-        if buffered.peek(2)[:2] == _MAGIC:
+        self.is_compressed = buffered.peek(2)[:2] == _MAGIC
+        if self.is_compressed:
             self._lines = gzip.GzipFile(fileobj=buffered)
 
     @property

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from hairspring.cli import event_order, segment_spec
+from hairspring.cli import event_order, reading, segment_spec
 from hairspring.cli.disk_sort import DiskSort
 from hairspring.cli.event_files import EventFile
-from hairspring.cli.event_order import OutOfOrder, Problem
+from hairspring.cli.event_order import Numbered, OutOfOrder, Problem
 from hairspring.engine.events import Event, EventKind
-from hairspring.engine.plan import Plan
-from hairspring.engine.records import Transition
+from hairspring.engine.plan import Plan, conditions
+from hairspring.engine.records import Cause, Origin, Transition
 from hairspring.engine.simulate import Finished, Imported, Told, simulate, simulate_accepted
-from hairspring.wire.transitions import to_contract, transition_json
+from hairspring.engine.streams import ANY_EVENT
+from hairspring.wire.times import iso
 
 Entry = tuple[str, Event | Imported | Finished]
 
@@ -29,21 +31,50 @@ def by_event_time(
     A file in the order of time for each profile is streamed; any other is read again and sorted.
     `until` is in milliseconds since the epoch; without it, the last event's time is the end.
     """
-    told: list[tuple[int, str]] = []
+    names = mentioned_names(plan)
     try:
+        with closing(_as_it_comes(path, names, problem)) as coming:
+            lines = _sorted(simulate(_numbered(coming), plan, until=until))
+    except OutOfOrder as found:
+        again = _behind(found.line, problem)
         with EventFile(str(path)) as file:
-            events = event_order.streamed(file, lambda number, what: told.append((number, what)))
-            with _sorted(simulate(_numbered(events), plan, until=until)) as lines:
-                for number, what in told:
-                    problem(number, what)
-                yield from _contents(lines)
-                return
-    except OutOfOrder:
-        pass
+            events = event_order.needed(event_order.by_time(file, again), names)
+            lines = _sorted(simulate(_numbered(events), plan, until=until))
+    with lines:
+        yield from _contents(lines)
+
+
+def _as_it_comes(
+    path: Path, names: frozenset[str] | None, problem: Problem
+) -> Generator[Numbered, None, None]:
+    """Read a file in its order: a large one in a process of its own."""
     with EventFile(str(path)) as file:
-        events = event_order.by_time(file, problem)
-        with _sorted(simulate(_numbered(events), plan, until=until)) as lines:
-            yield from _contents(lines)
+        if not reading.is_worth_it(file):
+            yield from event_order.needed(event_order.streamed(file, problem), names)
+            return
+    yield from reading.read_apart(str(path), names, problem)
+
+
+def mentioned_names(plan: Plan) -> frozenset[str] | None:
+    """Find the names of events that some pattern of the plan can match; None where all can."""
+    names = frozenset(
+        name
+        for segment in plan.segments
+        for condition in conditions(segment)
+        for reading in condition.reads()
+        for name in reading.pattern.names
+    )
+    return None if ANY_EVENT in names else names
+
+
+def _behind(line: int, problem: Problem) -> Problem:
+    """Pass on what is told of the lines behind one; what is before it has been told."""
+
+    def told(number: int, what: str) -> None:
+        if number > line:
+            problem(number, what)
+
+    return told
 
 
 def as_accepted(
@@ -56,10 +87,14 @@ def as_accepted(
             yield from _contents(lines)
 
 
-def _numbered(events: Iterable[event_order.Numbered]) -> Iterator[tuple[str, Event]]:
+def _numbered(events: Iterable[Numbered]) -> Iterator[tuple[str, Event]]:
     """Turn events of a file into the engine's; each is accepted at its own time."""
-    for number, event in events:
-        yield event.profile, _engine_event(event, order=number, accepted_at=event.time)
+    kinds = {kind.value: kind for kind in EventKind}
+    for number, (profile, time, name, message_id, kind, properties, context) in events:
+        yield (
+            profile,
+            Event(name, time, number, time, message_id, kinds[kind], properties, context),
+        )
 
 
 def _entries(
@@ -77,21 +112,17 @@ def _entries(
                 yield "", Finished(entry.import_id, entry.accepted_at)
             continue
         accepted_at = entry.accepted_at if entry.accepted_at is not None else entry.time
-        event = _engine_event(entry, order=entry.position or 0, accepted_at=accepted_at)
+        event = Event(
+            name=entry.name,
+            time=min(entry.time, accepted_at),
+            order=entry.position or 0,
+            accepted_at=accepted_at,
+            message_id=entry.message_id,
+            kind=EventKind(entry.type),
+            properties=entry.properties,
+            context=entry.context,
+        )
         yield entry.profile, Imported(event, entry.import_id) if entry.import_id else event
-
-
-def _engine_event(event: segment_spec.Event, *, order: int, accepted_at: int) -> Event:
-    return Event(
-        name=event.name,
-        time=min(event.time, accepted_at),
-        order=order,
-        accepted_at=accepted_at,
-        message_id=event.message_id,
-        kind=EventKind(event.type),
-        properties=event.properties,
-        context=event.context,
-    )
 
 
 def _sorted(told: Iterable[Told]) -> DiskSort:
@@ -101,7 +132,7 @@ def _sorted(told: Iterable[Told]) -> DiskSort:
         for profile, record in told:
             if isinstance(record, Transition):
                 key = (record.effective_at, profile, record.segment)
-                lines.add(key, orjson.dumps(_line(profile, record)))
+                lines.add(key, orjson.dumps(transition_line(profile, record)))
     except BaseException:
         lines.close()
         raise
@@ -113,7 +144,31 @@ def _contents(lines: DiskSort) -> Iterator[bytes]:
         yield content
 
 
-def _line(profile: str, transition: Transition) -> dict[str, Any]:
-    record = to_contract(transition, plan_version=0)
-    record.profile_id = profile
-    return transition_json(record)
+def transition_line(profile: str, transition: Transition) -> dict[str, Any]:
+    """Write a transition just as `wire.transitions` writes what was recorded of it."""
+    line: dict[str, Any] = {
+        "profile": profile,
+        "segment": transition.segment,
+        "change": transition.change.value,
+        "effective_at": iso(transition.effective_at),
+        "cause": _cause(transition.cause, transition.effective_at),
+    }
+    if transition.groups:
+        line["groups"] = [orjson.loads(group) for group in transition.groups]
+    if transition.origin is not Origin.LIVE:
+        line["origin"] = transition.origin.value
+    return line
+
+
+def _cause(cause: Cause, effective_at: int) -> dict[str, Any]:
+    event = cause.event
+    if event is None:
+        return {"time": iso(effective_at)}
+    line: dict[str, Any] = {
+        "event": event.name or "identify",
+        "message_id": event.message_id,
+        "time": iso(event.time),
+    }
+    if cause.late:
+        line["late"] = True
+    return line

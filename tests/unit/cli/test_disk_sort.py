@@ -6,7 +6,6 @@ import random
 
 import pytest
 from hairspring.cli.disk_sort import DiskSort
-from hairspring.cli.seen import Seen
 
 
 @pytest.mark.parametrize("in_memory_bytes", [0, 5_000, 10**9])
@@ -24,13 +23,3 @@ def test_of_nothing() -> None:
     """Where nothing was added, nothing comes back."""
     with DiskSort() as sort:
         assert list(sort) == []
-
-
-@pytest.mark.parametrize("in_memory", [1, 7, 10_000])
-def test_ids_that_have_come_before(in_memory: int) -> None:
-    """An id is new once, whether it is remembered in memory or on disk."""
-    chance = random.Random(5)
-    ids = [f"m{chance.randrange(300)}" for _ in range(1_000)]
-    with Seen(in_memory) as seen:
-        new = [text for text in ids if seen.is_new(text)]
-    assert new == list(dict.fromkeys(ids))
