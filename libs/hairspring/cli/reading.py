@@ -84,8 +84,9 @@ def _widen(pipe: IO[bytes]) -> None:
 def _answered(frames: IO[bytes], problem: Problem) -> Iterator[Numbered]:
     while True:
         head = frames.read(_LENGTH.size)
-        content = frames.read(_LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else b""
-        if not content:
+        length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
+        content = frames.read(length)
+        if not content or len(content) < length:
             raise click.ClickException(
                 "The process that reads the file has ended before the file did. "
                 "Was it killed, for want of memory perhaps? Try again."
