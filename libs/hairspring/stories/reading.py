@@ -21,6 +21,8 @@ KEYS = (
 )
 REQUIRED = ("name", "events", "expect")
 LONGEST_NAME = 200
+#: How far back a workspace judges that says nothing else: 90 days.
+USUAL_HORIZON = 90 * times.DAY
 LONGEST_DESCRIPTION = 2_000
 _EXPECTED = ("at", "profile", *OutcomeType, "late", "cause", "reason", "groups")
 
@@ -39,7 +41,7 @@ class Draft:
     starts: int = times.USUAL_START
     until: int | None = None
     lateness: int = 0
-    horizon: int | None = None
+    horizon: int = USUAL_HORIZON
     events: list[tuple[str, Event]] = field(default_factory=list)
     expected: list[Expectation] = field(default_factory=list)
 
@@ -78,7 +80,7 @@ def read(root: Field) -> Draft:
     if "lateness" in entries:
         draft.lateness = entries["lateness"].duration("`lateness`") or 0
     if "horizon" in entries:
-        draft.horizon = entries["horizon"].duration("`horizon`")
+        draft.horizon = entries["horizon"].duration("`horizon`") or USUAL_HORIZON
     profile = happenings.profile(entries["profile"]) if "profile" in entries else None
     if "events" in entries:
         draft.events = happenings.read(entries["events"], profile, draft.starts)

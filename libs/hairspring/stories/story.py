@@ -38,4 +38,4 @@ class Story:
     segments: frozenset[str]  #: What is looked at; the others may do as they like.
     until: int | None = None
     lateness: int = 0
-    horizon: int | None = None
+    horizon: int
