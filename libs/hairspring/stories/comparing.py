@@ -49,7 +49,10 @@ def compare(expected: Sequence[Expectation], found: Iterable[Outcome]) -> list[L
             left.remove(match)
         lines.append(_expected(expectation, Sign.MISSING if match is None else Sign.BOTH))
     lines += map(_came, left)
-    return sorted(lines, key=lambda line: (line.at, line.profile, line.segment, line.sign))
+    order = list(Sign)
+    return sorted(
+        lines, key=lambda line: (line.at, line.profile, line.segment, order.index(line.sign))
+    )
 
 
 def _asked(expectation: Expectation) -> int:

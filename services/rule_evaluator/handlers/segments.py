@@ -32,6 +32,7 @@ from hairspring.wire.segments import from_body, to_tree
 from hairspring.wire.times import set_ms
 
 LONGEST_REQUEST_ID = 255
+LONGEST_MESSAGE = 500
 
 
 class SegmentHandlers(SegmentServiceServicer):
@@ -203,7 +204,7 @@ def _refused(problems: Sequence[Problem]) -> InvalidInput:
     place = f"{first.field_path}: " if first.field_path else ""
     more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
     return InvalidInput(
-        f"{place}{first.description}{more}",
+        f"{place}{first.description}"[:LONGEST_MESSAGE] + more,
         violations=[(problem.field_path, problem.description) for problem in problems],
     )
 

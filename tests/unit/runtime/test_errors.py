@@ -15,7 +15,9 @@ from redis.exceptions import BusyLoadingError
     [
         (errors.InvalidInput("x"), grpc.StatusCode.INVALID_ARGUMENT),
         (errors.NotFound("x"), grpc.StatusCode.NOT_FOUND),
+        (errors.AlreadyExists("x"), grpc.StatusCode.ALREADY_EXISTS),
         (errors.Conflict("x"), grpc.StatusCode.ABORTED),
+        (errors.NotNow("x"), grpc.StatusCode.FAILED_PRECONDITION),
         (errors.Exhausted("x"), grpc.StatusCode.RESOURCE_EXHAUSTED),
         (errors.Unavailable("x"), grpc.StatusCode.UNAVAILABLE),
         (ConnectionRefusedError(), grpc.StatusCode.UNAVAILABLE),
@@ -45,6 +47,35 @@ def test_a_status_carries_its_reason_and_variables() -> None:
     status_pb2.Status.FromString(value).details[0].Unpack(info)
     assert (info.reason, info.domain) == ("INVALID_INPUT", "hairspring")
     assert dict(info.metadata) == {"field": "name"}
+
+
+def violations_of(error: errors.InvalidInput) -> list[tuple[str, str]]:
+    """The fields of the BadRequest in a status, and what is said of them."""
+    [(_, value)] = errors.status_of(error).trailing_metadata
+    found = error_details_pb2.BadRequest()
+    [detail] = [d for d in status_pb2.Status.FromString(value).details if d.Is(found.DESCRIPTOR)]
+    detail.Unpack(found)
+    return [(violation.field, violation.description) for violation in found.field_violations]
+
+
+def test_what_is_wrong_with_fields_is_told_by_field() -> None:
+    """Each violation has its path, in the order in which they were found."""
+    told = [("enter.all[0]", "no"), ("stay", "neither")]
+
+    assert violations_of(errors.InvalidInput("two things", violations=told)) == told
+
+
+def test_no_more_is_said_of_fields_than_a_client_takes() -> None:
+    """The status stays well below 8 kB as text; the last violation counts what is left out."""
+    many = [(f"enter.any[{number}]", "wrong é" * 10) for number in range(500)]
+    error = errors.InvalidInput("many things", violations=many)
+
+    told = violations_of(error)
+
+    [(_, value)] = errors.status_of(error).trailing_metadata
+    assert len(value) * 4 / 3 < 6_000
+    assert told[:-1] == many[: len(told) - 1]
+    assert told[-1] == ("", f"and {len(many) - len(told) + 1} more; mend these first")
 
 
 def test_what_nobody_foresaw_is_not_told() -> None:

@@ -68,8 +68,8 @@ def test_a_difference_shows_what_is_missing_and_what_came(tmp_path: Path) -> Non
 
     assert not result.passed
     assert result.difference.splitlines() == [
-        "+ 10:00  ada  entered  buyers  (by Order Completed)",
         "- 10:00  ada  entered  buyers  (time passed)",
+        "+ 10:00  ada  entered  buyers  (by Order Completed)",
         "+ 11:00  ada  left  buyers  (time passed)",
         "- 11:00:00.001  ada  left  buyers",
     ]
@@ -124,6 +124,46 @@ def test_events_are_taken_as_the_door_takes_them(tmp_path: Path) -> None:
         "tags": ["a", 2],
     }
     assert track.properties == {"a": 1000.0, "b": "1e3", "c": 1.5, "d": -7, "e": {"f": 0}}
+
+
+def test_tags_and_groups_are_told(tmp_path: Path) -> None:
+    """Tags go on and off, and the groups of `by` are told as the values that they are."""
+    text = (
+        "kind: Segment\nname: vips\nenter: {profile: '\"vip\" in traits.tags'}\n---\n"
+        "kind: Segment\nname: keen\n"
+        "enter: {performed: {event: Seen, by: properties.id, times: '>= 2'}}\n"
+        "---\nkind: Story\nname: All\nprofile: ada\nevents:\n"
+        "  - {at: 10:00, add_tags: [vip, new]}\n  - {at: 10:05, remove_tags: vip}\n"
+        "  - {at: 11:00, event: Seen, properties: {id: 7}}\n"
+        "  - {at: 11:01, event: Seen, properties: {id: '7'}}\n"
+        "  - {at: 11:02, event: Seen, properties: {id: 7.0}}\n"
+        "expect:\n  - {at: 10:00, entered: vips, cause: traits}\n"
+        "  - {at: 10:05, left: vips}\n  - {at: 11:02, entered: keen, groups: [7]}\n"
+    )
+    right, wrong = text, text.replace("groups: [7]", "groups: ['7']")
+
+    [story] = read_file(file(tmp_path, right))
+    assert run(story).passed, run(story).difference
+    [story] = read_file(file(tmp_path, wrong))
+    assert run(story).difference.splitlines()[-2:] == [
+        '- 11:02  ada  entered  keen  (groups "7")',
+        "+ 11:02  ada  entered  keen  (by Seen, groups 7)",
+    ]
+    assert problems(file(tmp_path, text.replace("[7]", "[[7]]"))) == ["21:41: expect[2].groups[0]"]
+
+
+def test_what_lies_beyond_the_horizon_is_judged_by_nothing(tmp_path: Path) -> None:
+    """An event older than that on acceptance counts only where the story looks back further."""
+    text = (
+        SEGMENT.replace(", within: 1h", "") + KIND + "name: Late\nprofile: ada\nevents:\n"
+        "  - {at: 2026-01-01 10:00, event: Order Completed, accepted: 2026-05-01 10:00}\n"
+        "expect: []\n"
+    )
+    further = text.replace("expect: []", "horizon: 200d\nexpect: [{at: 10:00, entered: buyers}]")
+
+    for one in (text, further):
+        [story] = read_file(file(tmp_path, one))
+        assert run(story).passed, run(story).difference
 
 
 def test_only_the_segments_named_are_looked_at(tmp_path: Path) -> None:
