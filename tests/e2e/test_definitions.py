@@ -37,6 +37,7 @@ async def test_compare_apply_and_look_back(tmp_path: Path) -> None:
         back = await shell.run("get", "segment", "buyers", "--version", str(first["version"]))
         then = await shell.run("get", "segment", "buyers", "--at", latest["applied_at"])
         gone = await shell.run("get", "segment", "others")
+        once = await shell.run("get", "segments", "--version", "1", "--format", "yaml")
         everything = await shell.run("get", "segments", "--format", "yaml")
 
     assert [json.loads(line)["change"] for line in added.out.splitlines()] == ["added", "added"]
@@ -54,6 +55,7 @@ async def test_compare_apply_and_look_back(tmp_path: Path) -> None:
     assert (first["change"], latest["change"]) == ("added", "changed")
     assert back.out == FIRST.partition("---")[0]
     assert then.out == everything.out == file.read_text()
+    assert once.out == FIRST
     assert gone.code == 1
     assert "it was removed by plan version" in gone.errors
 

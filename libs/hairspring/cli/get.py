@@ -69,42 +69,51 @@ def get(
     """List what is in force, or print one definition as it was written.
 
     WHAT is segments, flows or templates (or one: segment, flow, template). With a NAME, its YAML is
-    printed, also as it was at a plan version or a time.
+    printed. Either is also told as it was at a plan version or a time.
     """
     what = _SINGULAR.get(what, what)
-    if name is None:
-        if versions or version is not None or at is not None:
-            raise click.UsageError("--versions, --version and --at go with a NAME.")
-        calls.run(_print(what, output_format or default_format(), address))
-        return
     if sum((versions, version is not None, at is not None)) > 1:
         raise click.UsageError("Choose one of --versions, --version and --at.")
-    if versions:
+    moment = None if at is None else readback.moment(at)
+    if name is None:
+        if versions:
+            raise click.UsageError("--versions goes with a NAME.")
+        listing = service_pb.ListDefinitionsRequest(kind=_KINDS[what])
+        readback.as_of(listing, version, moment)
+        calls.run(_print(what, listing, output_format or default_format(), address))
+    elif versions:
         if output_format == "yaml":
             raise click.UsageError("--versions is printed as table or jsonl.")
         output_format = output_format or default_format()
         calls.run(readback.print_versions(_KINDS[what], name, output_format, address))
-        return
-    if output_format == "table":
-        raise click.UsageError("One definition is printed as yaml or jsonl.")
-    moment = None if at is None else readback.moment(at)
-    request = readback.request(_KINDS[what], name, version, moment)
-    calls.run(readback.print_one(request, output_format or "yaml", address))
+    else:
+        if output_format == "table":
+            raise click.UsageError("One definition is printed as yaml or jsonl.")
+        asked = service_pb.GetDefinitionRequest(kind=_KINDS[what], name=name)
+        readback.as_of(asked, version, moment)
+        calls.run(readback.print_one(asked, output_format or "yaml", address))
 
 
-async def _print(what: str, output_format: str, address: str | None) -> None:
+async def _print(
+    what: str,
+    request: service_pb.ListDefinitionsRequest,
+    output_format: str,
+    address: str | None,
+) -> None:
     async with calls.open_service("evaluator", address) as channel:
         answer = await DefinitionServiceStub(channel).ListDefinitions(
-            service_pb.ListDefinitionsRequest(kind=_KINDS[what]), timeout=calls.DEADLINE_SECONDS
+            request, timeout=calls.DEADLINE_SECONDS
         )
-        sizes = await segment_sizes(channel) if what == "segments" else {}
+        # How many members there were is not kept, so only the present is told.
+        counted = what == "segments" and request.WhichOneof("moment") is None
+        sizes = await segment_sizes(channel) if counted else None
     if output_format == "yaml":
         click.echo("---\n".join(one.source for one in answer.definitions), nl=False)
         return
     with Sheet(output_format, _COLUMNS[what], empty=f"No {what} in force.") as sheet:
         for definition in answer.definitions:
             body = orjson.loads(definition.body_json or b"{}")
-            size = sizes.get(definition.name, 0) if what == "segments" else None
+            size = None if sizes is None else sizes.get(definition.name, 0)
             sheet.add(_line(definition, body, size), _cells(what, definition, body, size))
 
 
@@ -131,7 +140,8 @@ def _cells(
     known = [str(definition.version), applied]
     match what:
         case "segments":
-            return [definition.name, str(size), *known, body.get("description") or ""]
+            members = "" if size is None else str(size)
+            return [definition.name, members, *known, body.get("description") or ""]
         case "flows":
             trigger = " ".join(str(part) for item in body["trigger"].items() for part in item)
             steps = " → ".join(_step(step) for step in body.get("steps", []))

@@ -31,16 +31,16 @@ def moment(text: str) -> int:
     return parsed.at
 
 
-def request(
-    kind: pb.DefinitionKind.ValueType, name: str, version: int | None, at: int | None
-) -> service_pb.GetDefinitionRequest:
-    """Make the request for one definition, as of a plan version or a time (milliseconds, UTC)."""
-    made = service_pb.GetDefinitionRequest(kind=kind, name=name)
+def as_of(
+    request: service_pb.GetDefinitionRequest | service_pb.ListDefinitionsRequest,
+    version: int | None,
+    at: int | None,
+) -> None:
+    """Ask as of a plan version, or a time in milliseconds, UTC."""
     if version is not None:
-        made.plan_version = version
+        request.plan_version = version
     elif at is not None:
-        set_ms(made.read_time, at)
-    return made
+        set_ms(request.read_time, at)
 
 
 async def print_one(

@@ -84,10 +84,19 @@ def read(root: Field) -> Draft:
     profile = happenings.profile(entries["profile"]) if "profile" in entries else None
     if "events" in entries:
         draft.events = happenings.read(entries["events"], profile, draft.starts)
+        _check_end(entries, draft)
     if "expect" in entries:
         expected = _expectations(entries["expect"], profile, draft)
         draft.expected = [one for one in expected if one is not None]
     return draft
+
+
+def _check_end(entries: dict[str, Field], draft: Draft) -> None:
+    """Nothing can happen after the story's end."""
+    latest = max((event.accepted_at for _, event in draft.events), default=draft.end)
+    if "until" in entries and draft.until is not None and draft.until < latest:
+        last = times.write(latest, draft.starts)
+        entries["until"].refuse(f"the story cannot end before its last event, at {last}")
 
 
 def _expectations(field: Field, profile: str | None, draft: Draft) -> Iterator[Expectation | None]:

@@ -88,7 +88,7 @@ class DefinitionHandlers(DefinitionServiceServicer):
     ) -> definition_service_pb2.ListDefinitionsResponse:
         """Lists the definitions in force, now or at a plan version."""
         workspace = workspace_of(request.workspace_id)
-        version = await known_version(self._definitions, request.plan_version)
+        version, _ = await self._moment(request)
         stored = await self._definitions.in_force(workspace, version)
         return definition_service_pb2.ListDefinitionsResponse(
             definitions=[
@@ -104,12 +104,7 @@ class DefinitionHandlers(DefinitionServiceServicer):
     ) -> definition_service_pb2.GetDefinitionResponse:
         """Tells one definition, as it is or as it was."""
         workspace, kind = workspace_of(request.workspace_id), _kind(request.kind)
-        if request.WhichOneof("moment") == "read_time":
-            at = to_ms(request.read_time)
-            version, when = await self._definitions.version_at(at), f"at {iso(at)}"
-        else:
-            version = await known_version(self._definitions, request.plan_version)
-            when = f"at plan version {version}" if request.plan_version else ""
+        version, when = await self._moment(request)
         stored = await find(self._definitions, workspace, kind, request.name, version, when)
         return definition_service_pb2.GetDefinitionResponse(definition=_definition(stored))
 
@@ -139,6 +134,20 @@ class DefinitionHandlers(DefinitionServiceServicer):
         if len(forms) > size:
             response.next_page_token = make_token(str(forms[size].version))
         return response
+
+    async def _moment(
+        self,
+        request: (
+            definition_service_pb2.ListDefinitionsRequest
+            | definition_service_pb2.GetDefinitionRequest
+        ),
+    ) -> tuple[int, str]:
+        """The plan version that is asked about, and how the question put it."""
+        if request.WhichOneof("moment") == "read_time":
+            at = to_ms(request.read_time)
+            return await self._definitions.version_at(at), f"at {iso(at)}"
+        version = await known_version(self._definitions, request.plan_version)
+        return version, f"at plan version {version}" if request.plan_version else ""
 
 
 async def known_version(definitions: DefinitionStore, asked: int) -> int:

@@ -246,6 +246,11 @@ def test_every_problem_is_told_with_its_place(tmp_path: Path) -> None:
             "expect: [{at: day 3 1:00, left: buyers}]",
             "the story ends at 01:00, before this; say `until`",
         ),
+        (
+            SEGMENT + KIND + "name: x\nprofile: a\nuntil: 0:59\n"
+            "events: [{at: 0:30, event: A, accepted: 1:00}]\nexpect: []",
+            "the story cannot end before its last event, at 01:00",
+        ),
         (SEGMENT + 2 * (KIND + "name: x\n"), "the story on line 6 has the same name"),
         ("a: [", "this is not YAML"),
     ],

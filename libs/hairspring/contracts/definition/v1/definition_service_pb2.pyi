@@ -112,24 +112,32 @@ class ListDefinitionsRequest(_message.Message):
     WORKSPACE_ID_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     PLAN_VERSION_FIELD_NUMBER: _builtins.int
+    READ_TIME_FIELD_NUMBER: _builtins.int
     workspace_id: _builtins.str
     """The workspace. Empty means "default"."""
     kind: _definition_pb2.DefinitionKind.ValueType
     """Only this kind."""
     plan_version: _builtins.int
     """As of this plan version; 0 means the latest."""
+    @_builtins.property
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """As of this time."""
+
     def __init__(
         self,
         *,
         workspace_id: _builtins.str = ...,
         kind: _definition_pb2.DefinitionKind.ValueType = ...,
         plan_version: _builtins.int = ...,
+        read_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["moment", b"moment", "plan_version", b"plan_version", "read_time", b"read_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "plan_version", b"plan_version", "workspace_id", b"workspace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "moment", b"moment", "plan_version", b"plan_version", "read_time", b"read_time", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_moment: _TypeAlias = _typing.Literal["plan_version", "read_time"]  # noqa: Y015
+    _WhichOneofArgType_moment: _TypeAlias = _typing.Literal["moment", b"moment"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_moment) -> _WhichOneofReturnType_moment | None: ...
 
 Global___ListDefinitionsRequest: _TypeAlias = ListDefinitionsRequest  # noqa: Y015
 
