@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from hairspring.cli import calls, times
 from hairspring.cli.addresses import address_option
-from hairspring.cli.output import console, format_option, write_line
+from hairspring.cli.output import console, format_option, printable, write_line
 from hairspring.contracts.event.v1 import event_pb2
 from hairspring.contracts.membership.v1 import membership_pb2 as pb
 from hairspring.contracts.membership.v1 import membership_service_pb2 as service_pb
@@ -69,7 +69,7 @@ def as_tree(segment: str, profile: str, answer: service_pb.ExplainMembershipResp
     from rich.tree import Tree
 
     title = Text()
-    title.append(profile, style="bold")
+    title.append(printable(profile), style="bold")
     title.append(" is in " if answer.member else " is not in ")
     title.append(segment, style="cyan")
     for said in _standing(answer):
@@ -111,7 +111,7 @@ def _grow(tree: Tree, conditions: Sequence[pb.Explanation]) -> None:
             branch.add(Text(f"… and {hidden} before", style="dim"))
         for event in condition.events[-_EVENTS_SHOWN:]:
             shown = Text(_local(event.occur_time), style="dim")
-            branch.add(shown.append(f"  {event.name}", style="not dim"))
+            branch.add(shown.append(f"  {printable(event.name)}", style="not dim"))
 
 
 def _condition(condition: pb.Explanation) -> dict[str, Any]:

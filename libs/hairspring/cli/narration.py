@@ -10,7 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from hairspring.cli import records, times
-from hairspring.cli.output import console
+from hairspring.cli.output import console, printable
 from hairspring.contracts.transition.v1 import transition_pb2 as pb
 from hairspring.embedded.mail import SunkMail
 from hairspring.wire.times import to_ms
@@ -49,6 +49,7 @@ class Narrator:
         self._print(text.append(str(mail.message["Subject"] or ""), style="dim"))
 
     def _print(self, text: Text) -> None:
+        text.plain = printable(text.plain)
         self._console.print(text, soft_wrap=True)
         sys.stdout.flush()
 

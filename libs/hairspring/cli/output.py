@@ -70,6 +70,13 @@ def write_line(line: Any) -> None:
     sys.stdout.buffer.write(orjson.dumps(line) + b"\n")
 
 
+def printable(text: str) -> str:
+    """Replace control characters: what people send must not move the cursor of those who look."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one == "\n" else "�" for one in text)
+
+
 def say(text: str) -> None:
     """Tell people something beside the output: on the standard error."""
     click.echo(text, err=True)

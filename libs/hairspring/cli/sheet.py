@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from hairspring.cli.output import console, say, write_line
+from hairspring.cli.output import console, printable, say, write_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -186,10 +186,7 @@ def _dateless(text: str, date: str | None) -> str:
 def _cell(text: str, date: str | None) -> Text:
     from rich.text import Text
 
-    shown = _dateless(text, date)
-    if not shown.isprintable():  # what people send must not move the cursor of those who look
-        shown = "".join(one if one.isprintable() or one == "\n" else "�" for one in shown)
-    return Text(shown, style=_STYLES.get(text, ""))
+    return Text(printable(_dateless(text, date)), style=_STYLES.get(text, ""))
 
 
 _STYLES = {
