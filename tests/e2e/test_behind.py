@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,18 +18,18 @@ from hairspring.embedded.mail import MailSink
 from tests.support.cluster import Cluster, cluster, now, track
 from tests.support.waiting import eventually
 
-DEADLINE_MS = 1_000
+DEADLINE_MS = 2_000
 DEFINITIONS = """
 kind: Segment
 name: cart-abandoners
 enter:
-  abandoned: {event: Product Added, unless: {event: Order Completed}, after: 1s}
+  abandoned: {event: Product Added, unless: {event: Order Completed}, after: 2s}
 ---
 kind: Flow
 name: recovery
 trigger: {entered: cart-abandoners}
 steps:
-  - wait: 1s
+  - wait: 3s
   - send: {template: recovery}
 ---
 kind: Template
@@ -63,7 +63,18 @@ async def until(at: int) -> None:
     await asyncio.sleep(max(at - now(), 0) / 1000)
 
 
-@pytest.mark.parametrize("others", [0, 5_000])
+async def in_time(scenario: Callable[[str], Awaitable[bool]]) -> None:
+    """Play a scenario for one person after another until she does in time what she has to.
+
+    It answers False where this machine was too slow for it to mean anything.
+    """
+    for number in range(5):
+        if await scenario(f"bea-{number}"):
+            return
+    pytest.fail("this machine was too slow five times")
+
+
+@pytest.mark.parametrize("others", [0, 2_500])
 async def test_a_purchase_before_the_deadline_is_never_overtaken(
     running: Cluster, others: int
 ) -> None:
@@ -72,61 +83,82 @@ async def test_a_purchase_before_the_deadline_is_never_overtaken(
     With thousands of other events before the purchase, the alarm rings amid them.
     """
     evaluator = running.services["rule_evaluator"]
-    [added] = await running.track(track("bea", "Product Added"))
-    deadline = added.accept_time.ToMilliseconds() + DEADLINE_MS
-    await running.settled(["bea"])  # so that her alarm is armed
-    with paused(evaluator.pid):
-        for start in range(0, others, 1_000):
-            await running.track(
-                *(track(f"other-{start + n}", "Product Viewed") for n in range(1_000))
-            )
-        [bought] = await running.track(track("bea", "Order Completed"))
-        assert bought.accept_time.ToMilliseconds() < deadline, "this machine is too slow to test"
-        [left] = await running.track(track("ann", "Product Added"))
-        await until(left.accept_time.ToMilliseconds() + 2 * DEADLINE_MS)
-    await running.settled(["ann", "bea"])
-    assert [change["profile"] for change in await running.changes()] == ["ann"]
+
+    async def scenario(bea: str) -> bool:
+        [added] = await running.track(track(bea, "Product Added"))
+        deadline = added.accept_time.ToMilliseconds() + DEADLINE_MS
+        await running.settled([bea])  # so that her alarm is armed
+        with paused(evaluator.pid):
+            if others:
+                await running.track(*(track(f"of-{bea}-{n}", "Seen") for n in range(others)))
+            [bought] = await running.track(track(bea, "Order Completed"))
+            [left] = await running.track(track(f"not-{bea}", "Product Added"))
+            await until(left.accept_time.ToMilliseconds() + DEADLINE_MS + 500)
+        if bought.accept_time.ToMilliseconds() >= deadline:
+            return False
+        await running.settled([bea, f"not-{bea}"])
+        abandoned = {change["profile"] for change in await running.changes()}
+        assert f"not-{bea}" in abandoned
+        assert bea not in abandoned
+        return True
+
+    await in_time(scenario)
 
 
 async def test_a_killed_evaluator_overtakes_no_purchase(running: Cluster) -> None:
     """An evaluator that comes back after the deadline counts the purchase that was before it."""
     evaluator = running.services["rule_evaluator"]
-    [added] = await running.track(track("bea", "Product Added"))
-    await running.settled(["bea"])
-    await evaluator.kill()
-    [bought] = await running.track(track("bea", "Order Completed"))
-    deadline = added.accept_time.ToMilliseconds() + DEADLINE_MS
-    assert bought.accept_time.ToMilliseconds() < deadline, "this machine is too slow to test"
-    await until(deadline + DEADLINE_MS)
-    await evaluator.start()
-    await running.settled(["bea"])
-    assert await running.changes() == []
+
+    async def scenario(bea: str) -> bool:
+        [added] = await running.track(track(bea, "Product Added"))
+        deadline = added.accept_time.ToMilliseconds() + DEADLINE_MS
+        await running.settled([bea])
+        await evaluator.kill()
+        [bought] = await running.track(track(bea, "Order Completed"))
+        await until(deadline + 500)
+        await evaluator.start()
+        if bought.accept_time.ToMilliseconds() >= deadline:
+            return False
+        await running.settled([bea])
+        assert bea not in {change["profile"] for change in await running.changes()}
+        return True
+
+    await in_time(scenario)
 
 
 async def test_who_has_bought_is_not_mailed(running: Cluster, mail_sink: MailSink) -> None:
     """A mail that falls due while the purchase waits to be read does not go out."""
     evaluator = running.services["rule_evaluator"]
-    traits = json.dumps({"email": "bea@example.com"}).encode()
-    identify = event_pb2.EVENT_TYPE_IDENTIFY
-    await running.track(
-        event_pb2.Event(profile_id="bea", type=identify, properties_json=traits),
-        track("bea", "Product Added"),
+
+    async def scenario(bea: str) -> bool:
+        await running.track(with_address(bea), track(bea, "Product Added"))
+        request = flow_service_pb2.ListRunsRequest(profile_id=bea)
+
+        async def standing(status: run_pb2.RunStatus) -> run_pb2.Run | None:
+            runs = (await running.flows.ListRuns(request, timeout=10)).runs
+            return runs[0] if runs and runs[0].status == status else None
+
+        run = await eventually(lambda: standing(run_pb2.RUN_STATUS_ACTIVE), timeout=30)
+        assert run is not None
+        with paused(evaluator.pid):
+            await running.track(track(bea, "Order Completed"))
+            in_time = now() < run.due_time.ToMilliseconds()
+            await until(run.due_time.ToMilliseconds() + 500)
+        ended = await eventually(lambda: standing(run_pb2.RUN_STATUS_ENDED), timeout=30)
+        assert ended is not None
+        if not in_time:
+            return False
+        assert ended.reason == "segment_left"
+        assert f"{bea}@example.com" not in {mail.recipients[0] for mail in mail_sink.messages}
+        return True
+
+    await in_time(scenario)
+
+
+def with_address(profile: str) -> event_pb2.Event:
+    """An event that tells where somebody can be mailed."""
+    return event_pb2.Event(
+        profile_id=profile,
+        type=event_pb2.EVENT_TYPE_IDENTIFY,
+        properties_json=json.dumps({"email": f"{profile}@example.com"}).encode(),
     )
-    runs = flow_service_pb2.ListRunsRequest()
-
-    async def standing() -> list[run_pb2.Run]:
-        return list((await running.flows.ListRuns(runs, timeout=10)).runs)
-
-    [run] = await eventually(standing)
-    assert run.status == run_pb2.RUN_STATUS_ACTIVE
-    with paused(evaluator.pid):
-        await running.track(track("bea", "Order Completed"))
-        assert now() < run.due_time.ToMilliseconds(), "this machine is too slow to test"
-        await until(run.due_time.ToMilliseconds() + DEADLINE_MS)
-
-    async def ended() -> bool:
-        return (await standing())[0].status == run_pb2.RUN_STATUS_ENDED
-
-    await eventually(ended, timeout=30)
-    assert (await standing())[0].reason == "segment_left"
-    assert mail_sink.messages == []
