@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +18,8 @@ _READY_SECONDS = 15.0
 _STOP_SECONDS = 5.0
 _PORT_ATTEMPTS = 5
 _ANSWER_BYTES = 65_536
+
+NO_OPTIONS: Mapping[str, str] = {}
 
 
 @asynccontextmanager
@@ -39,10 +41,14 @@ class ValkeyServer:
     """A Valkey server that can be stopped, killed, and started again on the same port.
 
     Everything in it is lost when it ends, as the design allows: timers are rebuilt from Postgres.
+    `options` are further ones of the server's configuration.
     """
 
-    def __init__(self, directory: Path, *, port: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, port: int | None = None, options: Mapping[str, str] = NO_OPTIONS
+    ) -> None:
         self._directory = directory.absolute()
+        self._options = options
         self._asked_port = port
         self._port = port
         self._child: Child | None = None
@@ -106,7 +112,7 @@ class ValkeyServer:
         directory = prepare(self._directory)
         child = Child(
             "Valkey",
-            [str(valkey_program()), *_options(directory, port)],
+            [str(valkey_program()), *_options(directory, port, self._options)],
             log=directory / "valkey.log",
             cwd=directory,
             environment={"LC_ALL": "C", "TZ": "UTC"},
@@ -126,7 +132,7 @@ class ValkeyServer:
         return self._child
 
 
-def _options(directory: Path, port: int) -> list[str]:
+def _options(directory: Path, port: int, more: Mapping[str, str]) -> list[str]:
     options = {
         "bind": LOOPBACK,
         "port": str(port),
@@ -137,6 +143,7 @@ def _options(directory: Path, port: int) -> list[str]:
         "appendonly": "no",
         "maxmemory-policy": "noeviction",
         "loglevel": "warning",
+        **more,
     }
     return [part for name, value in options.items() for part in (f"--{name}", value)]
 

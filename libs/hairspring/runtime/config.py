@@ -16,8 +16,8 @@ _HINTS = {
     "mail_from": "for instance shop@example.com",
 }
 
-_REDIS_SCHEMES = ("redis", "rediss", "unix")
-_OTHERS = "rediss:// or unix://"
+_REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
+_OTHERS = "rediss://, unix:// or redis+cluster://"
 
 
 class BadSettings(Exception):

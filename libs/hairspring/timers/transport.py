@@ -26,6 +26,9 @@ AWAY = (
 )
 """Answers of a server that cannot serve now; everything else is a fault of ours."""
 
+CLUSTER = "+cluster"
+"""In the scheme of a URL: the server is one of a cluster."""
+
 Call = tuple[int, tuple[Any, ...]]
 """A shard, and the arguments of a script for it."""
 
@@ -63,24 +66,27 @@ class Transport:
     ) -> AsyncIterator[Transport]:
         """Give a transport on a pool of its own; it connects when first used.
 
+        A URL such as redis+cluster://host:port leads to a cluster, by any of its nodes.
         Raises ValueError for a URL that cannot be read.
         Nothing is tried twice: a claim whose answer was lost would only lease more.
         """
         seconds = timeout_ms / 1000
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=connections,
-            timeout=seconds,
-            socket_timeout=seconds,
-            socket_connect_timeout=seconds,
-            retry=Retry(NoBackoff(), 0),
-        )
-        client = Redis(connection_pool=pool)
+        limits: dict[str, Any] = {
+            "max_connections": connections,
+            "socket_timeout": seconds,
+            "socket_connect_timeout": seconds,
+            "retry": Retry(NoBackoff(), 0),
+        }
+        client: Redis | RedisCluster
+        if CLUSTER in url.partition("://")[0]:
+            client = RedisCluster.from_url(url.replace(CLUSTER, "", 1), **limits)
+        else:
+            pool = BlockingConnectionPool.from_url(url, timeout=seconds, **limits)
+            client = Redis.from_pool(pool)
         try:
             yield cls(client, namespace, describe(url))
         finally:
             await client.aclose()
-            await pool.disconnect()
 
     def keys(self, shard: int) -> tuple[str, str, str, str]:
         """Name the keys of a shard: mark, due, leased, tokens; one hash tag."""
