@@ -26,25 +26,26 @@ async def redis_cluster(directory: Path) -> AsyncIterator[list[ValkeyServer]]:
     """Run the cluster until the block ends."""
     async with AsyncExitStack() as stack:
         servers = []
-        for number in range(MASTERS):
-            # By itself the port of the bus would be 10,000 higher, where there may be none.
-            options = {**_OPTIONS, "cluster-port": str(free_port())}
+        # By itself the port of the bus would be 10,000 higher, where there may be none.
+        buses = [free_port() for _ in range(MASTERS)]
+        for number, bus in enumerate(buses):
+            options = {**_OPTIONS, "cluster-port": str(bus)}
             server = ValkeyServer(directory / f"node-{number}", options=options)
             stack.push_async_callback(server.stop)
             await server.start()
             servers.append(server)
-        await _join(servers)
+        await _join(servers, buses)
         yield servers
 
 
-async def _join(servers: list[ValkeyServer]) -> None:
+async def _join(servers: list[ValkeyServer], buses: list[int]) -> None:
     for number, server in enumerate(servers):
         async with Redis.from_url(server.url) as redis:
             first, last = (SLOTS * part // MASTERS for part in (number, number + 1))
             await redis.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last - 1)
             await redis.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            for other in servers[:number]:
-                await redis.execute_command("CLUSTER", "MEET", "127.0.0.1", other.port)
+            for other, bus in zip(servers[:number], buses, strict=False):
+                await redis.execute_command("CLUSTER", "MEET", "127.0.0.1", other.port, bus)
     for server in servers:
         await eventually(lambda server=server: _is_whole(server), timeout=30)
 
