@@ -16,7 +16,7 @@ from hairspring.cli.sheet import Column, Sheet
 from hairspring.contracts.definition.v1 import definition_pb2 as pb
 from hairspring.contracts.definition.v1 import definition_service_pb2 as service_pb
 from hairspring.contracts.definition.v1.definition_service_pb2_grpc import DefinitionServiceStub
-from hairspring.definitions.files import is_definitions
+from hairspring.definitions.files import files_in
 
 _LARGEST_BYTES = 1024 * 1024
 KINDS = {
@@ -71,8 +71,19 @@ def apply(
 
 
 def read_manifests(places: tuple[str, ...]) -> list[pb.Manifest]:
-    """Read the files, and those in directories by name; raises `ClickException`."""
-    manifests = [_read(path) for place in places for path in _paths(place)]
+    """Read the files, and those in directories by name, each once.
+
+    Raises `ClickException` with everything that cannot be read.
+    """
+    manifests: list[pb.Manifest] = []
+    problems: list[str] = []
+    for path in _paths(places):
+        try:
+            manifests.append(_read(path))
+        except click.ClickException as error:
+            problems.append(error.message)
+    if problems:
+        raise click.ClickException("\n".join(problems))
     if not manifests:
         raise click.ClickException(f"There is no .yaml file in {', '.join(places)}.")
     return manifests
@@ -113,11 +124,12 @@ def tell_problems(problems: object) -> None:
         say(f"{place}: {where}{problem.description}")
 
 
-def _paths(place: str) -> list[Path]:
-    path = Path(place)
-    if place == "-" or not path.is_dir():
-        return [path]
-    return sorted(p for p in path.rglob("*") if is_definitions(p) and p.is_file())
+def _paths(places: tuple[str, ...]) -> list[Path]:
+    found: dict[Path, Path] = {}
+    for path in map(Path, places):
+        for file in [path] if str(path) == "-" else files_in(path):
+            found.setdefault(file.absolute(), file)
+    return list(found.values())
 
 
 def _read(path: Path) -> pb.Manifest:

@@ -37,7 +37,7 @@ def read_files(paths: Iterable[str | PathLike[str]]) -> list[Manifest]:
     problems: list[Problem] = []
     seen: set[Path] = set()
     for path in map(Path, paths):
-        files = list(_files(path))
+        files = list(files_in(path))
         if not files:
             problems.append(whole_file(path, "this folder has no *.yaml or *.yml files"))
         for file in files:
@@ -53,19 +53,16 @@ def read_files(paths: Iterable[str | PathLike[str]]) -> list[Manifest]:
     return manifests
 
 
-def _files(path: Path) -> Iterator[Path]:
+def files_in(path: Path) -> Iterator[Path]:
+    """A file itself, or the files of definitions in a folder by name, hidden ones left out."""
     if not path.is_dir():
         yield path
         return
     for file in sorted(path.rglob("*")):
         hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-        if is_definitions(file) and not hidden and file.is_file():
+        named = file.suffix in _ENDINGS and not file.name.endswith(STORY_ENDINGS)
+        if named and not hidden and file.is_file():
             yield file
-
-
-def is_definitions(file: Path) -> bool:
-    """Whether a file in a folder is one of definitions, by its name."""
-    return file.suffix in _ENDINGS and not file.name.endswith(STORY_ENDINGS)
 
 
 def read_text(file: Path) -> str:

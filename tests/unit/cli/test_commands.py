@@ -10,6 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from hairspring.cli import assignments, records
+from hairspring.cli.apply import read_manifests
 from hairspring.cli.get import duration
 from hairspring.cli.main import _COMMANDS, main
 from hairspring.contracts.event.v1 import event_pb2
@@ -79,6 +80,32 @@ def test_definitions_that_cannot_be_read(runner: CliRunner, tmp_path: Path) -> N
         assert said in result.output
     bad.unlink()
     assert "no .yaml file" in runner.invoke(main, ["apply", "-f", str(tmp_path)]).output
+
+
+def test_all_that_cannot_be_read_is_told_at_once(runner: CliRunner, tmp_path: Path) -> None:
+    """Of several files each is named; stories and hidden files in a directory are no matter."""
+    for name in ("a.yaml", "b.yml", ".hidden/c.yaml", "d.story.yaml"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"\xff")
+
+    for command in ("apply", "diff"):
+        result = runner.invoke(main, [command, "-f", str(tmp_path), "-f", str(tmp_path / "e.yaml")])
+
+        told = [line.rsplit("/", 1)[-1] for line in result.output.splitlines()]
+        assert told == [
+            "a.yaml:1:1: not text in UTF-8.",
+            "b.yml:1:1: not text in UTF-8.",
+            "e.yaml cannot be read: No such file or directory.",
+        ]
+
+
+def test_a_file_named_twice_is_read_once(tmp_path: Path) -> None:
+    """Also where it is in a directory that is named as well."""
+    path = tmp_path / "a.yaml"
+    path.write_text("kind: Segment\n")
+
+    assert [one.path for one in read_manifests((str(path), str(tmp_path)))] == [str(path)]
 
 
 def test_assignments() -> None:
