@@ -222,6 +222,22 @@ def test_long_chains_are_refused() -> None:
     assert [problem.field_path for problem in problems_of(chain(150))] == ["name"]
 
 
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        (r"""'== "go\"ld"'""", 'go"ld'),
+        (r"""'== "C:\\x"'""", "C:\\x"),
+        ('''"!= 'gold'"''', "gold"),
+        (r"""'"\u00e9"'""", "é"),
+    ],
+)
+def test_a_text_to_compare_with_is_written_as_in_json(written: str, value: str) -> None:
+    """In double quotes with the escapes of JSON, or in single quotes as it is."""
+    aggregate = f"{{aggregate: {{event: A, of: properties.x, fn: last, is: {written}}}}}"
+    body = loaded(segment(aggregate)).segments["some"].body
+    assert body["enter"]["aggregate"]["is"]["value"] == value
+
+
 def test_the_rest_of_the_language_has_canonical_forms() -> None:
     """Paths have one spelling, comparisons an operator and a value, signed durations a sign."""
     text = segment(
