@@ -18,12 +18,12 @@ from hairspring.embedded.mail import MailSink
 from tests.support.cluster import Cluster, cluster, now, track
 from tests.support.waiting import eventually
 
-DEADLINE_MS = 2_000
+DEADLINE_MS = 3_000
 DEFINITIONS = """
 kind: Segment
 name: cart-abandoners
 enter:
-  abandoned: {event: Product Added, unless: {event: Order Completed}, after: 2s}
+  abandoned: {event: Product Added, unless: {event: Order Completed}, after: 3s}
 ---
 kind: Flow
 name: recovery
@@ -63,6 +63,11 @@ async def until(at: int) -> None:
     await asyncio.sleep(max(at - now(), 0) / 1000)
 
 
+async def crowd(running: Cluster, near: str, number: int) -> None:
+    """Have 2,500 others do something, as many as one call takes."""
+    await running.track(*(track(f"{near}-{number}-{n}", "Product Added") for n in range(2_500)))
+
+
 async def in_time(scenario: Callable[[str], Awaitable[bool]]) -> None:
     """Play a scenario for one person after another until she does in time what she has to.
 
@@ -74,13 +79,13 @@ async def in_time(scenario: Callable[[str], Awaitable[bool]]) -> None:
     pytest.fail("this machine was too slow five times")
 
 
-@pytest.mark.parametrize("others", [0, 2_500])
+@pytest.mark.parametrize("others", [0, 15_000])
 async def test_a_purchase_before_the_deadline_is_never_overtaken(
     running: Cluster, others: int
 ) -> None:
     """An alarm that rings while the purchase waits to be read makes nobody an abandoner.
 
-    With thousands of other events before the purchase, the alarm rings amid them.
+    With many other events before the purchase, the alarm rings while these are evaluated.
     """
     evaluator = running.services["rule_evaluator"]
 
@@ -90,7 +95,7 @@ async def test_a_purchase_before_the_deadline_is_never_overtaken(
         await running.settled([bea])  # so that her alarm is armed
         with paused(evaluator.pid):
             if others:
-                await running.track(*(track(f"of-{bea}-{n}", "Seen") for n in range(others)))
+                await asyncio.gather(*(crowd(running, bea, n) for n in range(others // 2_500)))
             [bought] = await running.track(track(bea, "Order Completed"))
             [left] = await running.track(track(f"not-{bea}", "Product Added"))
             await until(left.accept_time.ToMilliseconds() + DEADLINE_MS + 500)
