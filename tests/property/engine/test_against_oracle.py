@@ -10,7 +10,7 @@ from hairspring.engine.simulate import simulate, simulate_accepted
 from hairspring.engine.state import ProfileState
 from hairspring.engine.step import Passed, step
 
-from tests.property.engine import oracle, translated, worlds
+from tests.property.engine import definitions, oracle, translated, worlds
 from tests.property.engine.profiles import property_test
 from tests.property.engine.worlds import END
 
@@ -62,7 +62,7 @@ def test_simulation_as_accepted(random: Random) -> None:
 @property_test
 def test_conditions_alone(random: Random) -> None:
     """Each condition answers right at every moment, and its `until` is never too late."""
-    said = worlds.condition(random)
+    said = definitions.condition(random)
     events = worlds.events_as_accepted(random)
     condition = translated.condition(said)
     plan = translated.plan([oracle.Segment("watching", said)])

@@ -14,7 +14,7 @@ from hairspring.engine.simulate import Finished, Imported, simulate, simulate_ac
 from hairspring.engine.state import ProfileState
 from hairspring.engine.step import Passed, step
 
-from tests.property.engine import oracle, translated, worlds
+from tests.property.engine import definitions, oracle, translated, worlds
 from tests.property.engine.profiles import property_test
 from tests.property.engine.worlds import END
 
@@ -143,7 +143,7 @@ def alternates(transitions: list[Transition]) -> set[str]:
 @property_test
 def test_imports_beside_live_events_alternate(random: Random) -> None:
     """What was published of a profile reads as one story, whatever was imported when."""
-    world = worlds.segments(random)
+    world = definitions.segments(random)
 
     transitions = follow(imports_beside_life(random), translated.plan(world))
 
@@ -153,7 +153,7 @@ def test_imports_beside_live_events_alternate(random: Random) -> None:
 @property_test
 def test_imports_beside_live_events_end_in_the_truth(random: Random) -> None:
     """In the end those are members for whom, over the whole history, `enter` holds."""
-    world = worlds.without_memory(worlds.segments(random))
+    world = definitions.without_memory(definitions.segments(random))
     entries = imports_beside_life(random)
 
     transitions = follow(entries, translated.plan(world))

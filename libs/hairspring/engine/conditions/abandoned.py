@@ -66,7 +66,8 @@ class Abandoned(Grouped):
     def trim(self, profile: ProfileState, floor: int) -> None:
         """Forgets groups that are over, and episodes before the latest one beyond the horizon."""
         if self.pattern.by is None:
-            self._trim(profile, None, profile.run(self.pattern.key), floor)
+            if not self.restart:  # else the streams are shared, and bounded by number
+                self._trim(profile, None, profile.run(self.pattern.key), floor)
             return
         runs = profile.keyed.get(self.pattern.key, {})
         ends = profile.keyed.get(self.unless.key, {})

@@ -54,7 +54,9 @@ class Aggregate(Grouped):
             object.__setattr__(self, "since", self.since.own(self.since.salt, loose=True))
         if self.within is None:
             since = None if self.since is None else self.since.key
-            object.__setattr__(self, "pattern", self.pattern.own(salt_of("folded", since)))
+            most = self._most_distinct() if self.fn is Function.COUNT_DISTINCT else None
+            salt = salt_of("folded", since, self.fn.value, most)  # each folds in its own way
+            object.__setattr__(self, "pattern", self.pattern.own(salt))
 
     def judge(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Verdict:
         """Turns when a value that matters slides out of the window."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from hairspring.engine.conditions.base import MOST_EVIDENCE, Condition, Finding, bounded
 from hairspring.engine.state import ProfileState
-from hairspring.engine.streams import Pattern, Run
+from hairspring.engine.streams import Pattern, Reference, Run
 from hairspring.engine.values import UNGROUPED
 from hairspring.engine.verdict import Verdict, earliest, latest
 
@@ -65,8 +65,12 @@ class Grouped(Condition):
             return {group: run for group, run in runs.items() if group != UNGROUPED}
         return runs
 
+    def latest(self, profile: ProfileState, group: str) -> Reference | None:
+        """The latest of the events that start it in a group."""
+        return profile.group_run(self.pattern, group).last()
+
     def _nearest(self, profile: ProfileState, t: int, groups: Mapping[str, Run]) -> Finding:
-        there = {group: run.last() for group, run in groups.items()}
+        there = {group: self.latest(profile, group) for group in groups}
         known = [(last, group) for group, last in there.items() if last is not None]
         if not known:
             return Finding(detail=f"no event with {self.pattern.by} is remembered")

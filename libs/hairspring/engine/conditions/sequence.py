@@ -47,14 +47,14 @@ class Sequence(Grouped):
         return Verdict(True, None if self.recent is None else chain[-1][0] + self.recent)
 
     def find(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Finding:
-        """Names the chain, or how far the steps have come."""
+        """Names the chain, or how far the steps have come that can still be continued."""
         chain = self._chain(profile, group, run, t)
         if chain is not None:
             return Finding(detail=f"{len(chain)} of {len(self.steps)} steps", events=chain)
         for count in range(len(self.steps) - 1, 0, -1):
             before = self._runs(profile, group)[:count]
             begun = _chain_to(before, len(before[-1]) - 1)
-            if begun is not None:
+            if begun is not None and (self.within is None or t - begun[0][0] <= self.within):
                 return Finding(detail=f"{count} of {len(self.steps)} steps", events=begun)
         return Finding(detail=f"0 of {len(self.steps)} steps")
 
@@ -63,6 +63,11 @@ class Sequence(Grouped):
         last = profile.runs(self.pattern.key)
         every = {group for step in self.steps for group in profile.runs(step.key)}
         return {group: last.get(group, _NONE) for group in every}
+
+    def latest(self, profile: ProfileState, group: str) -> Reference | None:
+        """The latest event of any step in a group."""
+        ends = (profile.group_run(step, group).last() for step in self.steps)
+        return max((end for end in ends if end is not None), default=None)
 
     def __str__(self) -> str:
         within = f", within {words(self.within)}" if self.within is not None else ""
