@@ -49,7 +49,8 @@ def _double(value: int) -> float | None:
 def _text_of(value: float | None) -> str | None:
     if value is None or not math.isfinite(value):
         return None
-    return str(int(value)) if value.is_integer() and abs(value) < 2**63 else repr(value)
+    whole = value.is_integer() and -(2**63) <= value < 2**64
+    return str(int(value)) if whole else repr(value)
 
 
 class Takes(Enum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hairspring.engine.conditions import Condition
 from hairspring.engine.events import Event, EventKind
@@ -12,6 +13,7 @@ from hairspring.engine.segments import Segment
 from hairspring.engine.state import ProfileState
 from hairspring.engine.step import Passed, Step, step
 from hairspring.engine.streams import Pattern, Run
+from hairspring.engine.values import Takes
 
 ADD = Pattern(names=("Add",))
 BUY = Pattern(names=("Buy",))
@@ -19,7 +21,9 @@ GO = Pattern(names=("Go",))
 STOP = Pattern(names=("Stop",))
 
 
-def event(name: str, time: int, order: int = 0, accepted_at: int | None = None) -> Event:
+def event(
+    name: str, time: int, order: int = 0, accepted_at: int | None = None, **properties: object
+) -> Event:
     """An event, accepted at once unless said otherwise; its id is its name and time."""
     return Event(
         name=name,
@@ -27,12 +31,43 @@ def event(name: str, time: int, order: int = 0, accepted_at: int | None = None) 
         order=order or time,
         accepted_at=time if accepted_at is None else accepted_at,
         message_id=f"{name}@{time}",
+        properties=properties,
     )
 
 
 def identify(time: int, **traits: object) -> Event:
     """A change of traits."""
     return Event("", time, time, time, f"identify@{time}", EventKind.IDENTIFY, traits)
+
+
+def by(name: str, path: str = "cart", **more: object) -> Pattern:
+    """The events of a name, grouped by a property."""
+    return Pattern(
+        names=(name,),
+        by=f"properties.{path}",
+        group=lambda event: event.properties.get(path),
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def valued(pattern: Pattern, takes: Takes = Takes.NUMBER) -> Pattern:
+    """The same events with the values of their property `value`."""
+    return replace(
+        pattern,
+        of="properties.value",
+        value=lambda event: event.properties.get("value"),
+        takes=takes,
+    )
+
+
+def lived(
+    condition: Condition, *events: Event | Passed, horizon: int | None = None
+) -> ProfileState:
+    """The state of a profile that was judged by a segment of this condition all along."""
+    plan, state = Plan([segment(condition)]), ProfileState()
+    for one in events:
+        state = step(state, one, plan, horizon=horizon).state
+    return state
 
 
 def knowing(*events: Event, by: Condition | None = None) -> ProfileState:
