@@ -17,7 +17,7 @@ changes a membership at most once, so such a rise counts from the next milliseco
 more events come in the same millisecond.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from hairspring.engine.conditions.base import Condition
@@ -37,6 +37,12 @@ class Segment:
     max_event_age: int | None = None
     description: str = ""
     version: int = 0  #: The plan version that brought it in this form.
+    plain: bool = field(init=False, compare=False, repr=False)
+    """Whether members leave by `enter` alone."""
+
+    def __post_init__(self) -> None:
+        """Works out what is asked at every event."""
+        object.__setattr__(self, "plain", self.exit is None and self.stay is None)
 
 
 class Outcome(Enum):
@@ -133,6 +139,8 @@ def is_steady(
     """Tells that judging changes nothing but the next moment, as it mostly does."""
     if enter.holds != state.enter_held or state.rise_at is not None:
         return False
+    if segment.plain:
+        return enter.holds or not state.member
     return not state.member or not _leaves(segment, state, t, enter, leave)
 
 

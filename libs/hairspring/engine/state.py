@@ -88,15 +88,17 @@ class ProfileState:
         return state is not None and state.member
 
     def put(self, segment: str, state: SegmentState) -> None:
-        """Notes how the profile stands to a segment now."""
+        """Notes how the profile stands to a segment now; one that was due before is judged anew."""
         self.segments[segment] = state
         if state.until is not None and self._wakes is not None:
             self._wakes.add(segment, state.until, self.segments)
 
     def wake(self, segment: str, until: int | None) -> None:
         """Notes when a segment that is there wants to be judged next."""
-        self.segments[segment].until = until
-        if until is not None and self._wakes is not None:
+        state = self.segments[segment]
+        before, state.until = state.until, until
+        earlier = until is not None and (before is None or until < before)
+        if earlier and until is not None and self._wakes is not None:
             self._wakes.add(segment, until, self.segments)
 
     def alarm(self) -> int | None:
@@ -106,7 +108,10 @@ class ProfileState:
         return self._wakes.earliest(self.segments)
 
     def take_due(self, t: int) -> list[str]:
-        """The segments that want to be judged at t or before; they are to be judged now."""
+        """The segments that want to be judged at t or before; they are to be judged now.
+
+        Until then they want nothing.
+        """
         if self._wakes is None:
             self._wakes = Wakes(self.segments)
         return self._wakes.take(t, self.segments)

@@ -79,14 +79,7 @@ def _pass_moments(state: ProfileState, end: int, plan: Plan, records: list[Recor
 
 def _due(state: ProfileState, t: int, plan: Plan) -> list[int]:
     """The segments that want to be judged; one that the plan has no more wants nothing."""
-    due = []
-    for name in state.take_due(t):
-        number = plan.number.get(name)
-        if number is None:
-            state.wake(name, None)
-        else:
-            due.append(number)
-    return due
+    return [plan.number[name] for name in state.take_due(t) if name in plan.number]
 
 
 def _apply(state: ProfileState, event: Event, plan: Plan, records: list[Record]) -> list[Watch]:
@@ -161,9 +154,9 @@ def _evaluate(
     whether any answer changed.
     """
     changed = False
-    queued = {*due, *touched}
-    queue = sorted(queued)
     caused = set(touched)
+    queue = sorted(caused.union(due)) if due else sorted(caused)
+    queued = set(queue)
     while queue:
         number = heappop(queue)
         segment = plan.segments[number]
@@ -171,7 +164,9 @@ def _evaluate(
         enter = segment.enter.verdict(state, t)
         leave = segment.exit.verdict(state, t) if segment.exit is not None else None
         if is_steady(segment, before, t, enter, leave):
-            until = next_moment(segment, before, t, enter, leave)
+            until = enter.until
+            if not segment.plain:
+                until = next_moment(segment, before, t, enter, leave)
             if until != before.until:
                 if before is UNJUDGED:
                     state.put(segment.name, SegmentState(until=until))

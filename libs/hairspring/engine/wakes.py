@@ -1,11 +1,11 @@
 """When each segment of a profile wants to be judged next, the earliest first.
 
-A heap that may hold entries that have been overtaken; they are passed over when they come up, so
-that asking for the earliest does not depend on how many segments there are.
+A heap whose entries may be too early: a moment that is put off keeps its entry, which is corrected
+when it comes up. So neither putting off nor asking depends on how many segments there are.
 """
 
 from collections.abc import Mapping
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import Protocol
 
 
@@ -16,7 +16,7 @@ class Waking(Protocol):
 
 
 class Wakes:
-    """Entries of (until, segment); the one that counts is the one that the segment's state says."""
+    """Entries of (moment, segment): for each segment with a moment, one that is not later."""
 
     __slots__ = ("_heap",)
 
@@ -24,7 +24,7 @@ class Wakes:
         self._heap = _entries(segments)
 
     def add(self, name: str, until: int, segments: Mapping[str, Waking]) -> None:
-        """Notes a moment; `segments` is what they all want now."""
+        """Notes a moment that is earlier than before; `segments` is what they all want now."""
         heappush(self._heap, (until, name))
         if len(self._heap) > 4 * len(segments) + 64:
             self._heap = _entries(segments)
@@ -33,21 +33,23 @@ class Wakes:
         """The first moment that anybody wants."""
         heap = self._heap
         while heap:
-            until, name = heap[0]
-            segment = segments.get(name)
-            if segment is not None and segment.until == until:
-                return until
-            heappop(heap)
+            moment, name = heap[0]
+            until = segments[name].until if name in segments else None
+            if until == moment:
+                return moment
+            if until is None or until < moment:  # of no moment, or it has an earlier entry
+                heappop(heap)
+            else:
+                heapreplace(heap, (until, name))
         return None
 
     def take(self, t: int, segments: Mapping[str, Waking]) -> list[str]:
-        """Those who want to be judged at a moment or before; each is to say a new moment then."""
-        heap, due = self._heap, list[str]()
-        while heap and heap[0][0] <= t:
-            until, name = heappop(heap)
-            segment = segments.get(name)
-            if segment is not None and segment.until == until and name not in due:
-                due.append(name)
+        """Those who want to be judged at a moment or before; they want nothing then, until told."""
+        due = list[str]()
+        while (moment := self.earliest(segments)) is not None and moment <= t:
+            _, name = heappop(self._heap)
+            segments[name].until = None
+            due.append(name)
         return due
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate
-from typing import Any
+from typing import Any, cast
 
 from hairspring.engine.conditions.base import Finding, Reading, latest_events
 from hairspring.engine.conditions.comparison import Threshold
@@ -61,10 +61,12 @@ class Aggregate(Grouped):
     def judge(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Verdict:
         """Turns when a value that matters slides out of the window."""
         first = self._first(profile, run, t, group)
-        values = (run.values or [])[first:]
+        values = run.values or []
+        if first:
+            values = values[first:]
         folded = self._folded(profile, group)
         holds = self._answers(values, folded, grouped=group is not None)
-        if self.within is None or not values:
+        if self.within is None or not values or self._stays(values, holds):
             return Verdict(holds)
         turning = self._turning(run.times[first:], values, holds, grouped=group is not None)
         return Verdict(holds, None if turning is None else turning + self.within)
@@ -139,7 +141,7 @@ class Aggregate(Grouped):
         after = Folded(count=before.count + len(values), upto=upto)
         after.first = before.first if before.count else values[0]
         after.last = values[-1]
-        numbers = [value for value in values if isinstance(value, float)]
+        numbers = _numbers(values)
         match self.fn:
             case Function.SUM | Function.AVG:
                 after.partials = before.partials
@@ -199,7 +201,7 @@ class Aggregate(Grouped):
         if self.fn is Function.AVG:
             return times[0]
         if self.fn is Function.SUM:
-            if self.limit.operator in ("==", "!=") or min(_numbers(values)) < 0.0:
+            if self.limit.operator in ("==", "!=") or _least(values) < 0.0:
                 return times[0]
             answers: _Answers = _Sums(self.limit, _numbers(values))
             left = bisect_left(answers, True, 1, len(values), key=lambda found: found != holds)
@@ -209,6 +211,14 @@ class Aggregate(Grouped):
         if left == len(values) and self._answers((), _NOTHING, grouped=grouped) == holds:
             return None
         return times[left - 1]
+
+    def _stays(self, values: Sequence[Value], holds: bool) -> bool:
+        """What falls as values leave, and is too low already, stays so until others come."""
+        if holds or self.limit.operator not in (">=", ">"):
+            return False
+        if self.fn is Function.SUM:
+            return _least(values) >= 0.0
+        return self.fn in (Function.MAX, Function.COUNT_DISTINCT)
 
     def _suffixes(self, values: Sequence[Value]) -> list[Value]:
         """What `fn` makes of the values from each index on."""
@@ -244,11 +254,17 @@ _Answers = Sequence[bool]
 
 
 def _numbers(values: Sequence[Value]) -> list[float]:
-    return [value for value in values if isinstance(value, float)]
+    """The values of a stream that takes numbers alone."""
+    return cast("list[float]", values)
+
+
+def _least(values: Sequence[Value]) -> float:
+    return min(_numbers(values))
 
 
 def _sum(values: Sequence[Value], folded: Folded) -> float:
-    return exact_sum([*folded.partials, *_numbers(values)])
+    numbers = _numbers(values)
+    return exact_sum([*folded.partials, *numbers] if folded.count else numbers)
 
 
 _MADE: dict[Function, Callable[[Sequence[Value], Folded], Value | None]] = {
