@@ -3,7 +3,7 @@
     python -m tests.benchmarks.shop build/bench/shop.jsonl --events 2000000 --profiles 100000
 
 Customers come by in visits of a dozen minutes or so, look around, add to the cart, and buy or do
-not. Lines are in the order of time over all profiles, a few come twice, and each is some 250 bytes
+not. Lines are in the order of time over all profiles, a few come twice, and each is some 270 bytes
 in the Segment spec, with five properties.
 """
 
