@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from hairspring.definitions import BadDefinitions, load_files
 from hairspring.engine.plan import Plan
 
 _TOLD = 10
+_GARBAGE_AFTER = 100_000
 
 
 @click.command()
@@ -46,6 +48,8 @@ def simulate(
     end = None if until is None else _moment(until)
     plan = _plan(places)
     told = _Told()
+    # What is made here is needed to the end, or gone at once: looking for garbage finds none.
+    gc.set_threshold(_GARBAGE_AFTER)
     judge = simulation.as_accepted if as_accepted else simulation.by_event_time
     with (
         _as_file(events) as path,
