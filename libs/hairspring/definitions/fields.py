@@ -77,12 +77,8 @@ class Field:
         known: Sequence[str],
         *,
         required: Collection[str] = (),
-        later: Collection[str] = (),
     ) -> dict[str, Field]:
-        """The values of a mapping by key; those of unknown keys are left out.
-
-        `later` are keys of the language that are refused for now.
-        """
+        """The values of a mapping by key; those of unknown keys are left out."""
         node = self.node
         if not isinstance(node, Entries):
             self.refuse(f"{what} is a mapping with {listed(known, 'and')}, not {described(node)}")
@@ -92,8 +88,6 @@ class Field:
             name, path = key.value, self._under(key.value)
             if name in found:
                 self._note(key.start, path, f"{quoted(name)} is there twice")
-            elif name in later:
-                self._note(key.start, path, f"`{name}` is not available yet")
             elif name not in known:
                 self._note(key.start, path, _unknown(key, known))
             else:

@@ -5,22 +5,33 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import hairspring.engine
 import pytest
-from hairspring.definitions import BadDefinitions, Manifest, load
+from hairspring.definitions import BadDefinitions, Manifest, durations, load
+from hairspring.engine import conditions
+from hairspring.engine.conditions import Condition
 from hairspring.engine.events import Event, EventKind
 from hairspring.engine.records import Transition
 from hairspring.engine.simulate import Told, simulate_accepted
 
 PAGE = Path(hairspring.engine.__file__).with_name("LANGUAGE.md")
-_TIME = r"(?:day \d+ )?\d\d:\d\d(?::\d\d(?:\.\d\d\d)?)?"
+#: The horizon of every story that does not name another one, as of an installation.
+HORIZON = "90d"
+_TIME = r"(?:day \d+ |\d{4}-\d\d-\d\d )?\d\d:\d\d(?::\d\d(?:\.\d\d\d)?)?"
 _EVENT = re.compile(
-    rf"(?P<who>\w+) (?P<time>{_TIME}) (?P<name>[^{{,]+?)"
-    rf"(?: (?P<properties>\{{.*\}}))?(?:, accepted (?P<accepted>{_TIME}))?"
+    rf"(?P<who>\w+) (?P<time>{_TIME}) (?P<name>[^{{[,]+?)"
+    rf"(?: (?P<given>\{{.*\}}|\[.*\]))?(?:, accepted (?P<accepted>{_TIME}))?"
 )
-_UNTIL = re.compile(rf"until (?P<time>{_TIME})")
+_SETTING = re.compile(r"(?P<name>until|lateness|horizon) (?P<value>.+)")
+_KINDS = {
+    "identify": EventKind.IDENTIFY,
+    "add_tags": EventKind.ADD_TAGS,
+    "remove_tags": EventKind.REMOVE_TAGS,
+}
+_DAY = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -49,21 +60,28 @@ def examples() -> list[Example]:
 
 
 def milliseconds(text: str) -> int:
-    """`day 2 10:00:00.001`; without a day, the first one."""
+    """`day 2 10:00:00.001` or `2026-05-01 10:00`; without a day, the first one, 1970-01-01."""
     *day, clock = text.removeprefix("day ").split()
     hours, minutes, seconds = [*clock.split(":"), "0"][:3]
     whole, _, fraction = seconds.partition(".")
-    minute = ((int(day[0] if day else 1) - 1) * 24 + int(hours)) * 60 + int(minutes)
-    return (minute * 60 + int(whole)) * 1000 + int(fraction or 0)
+    since = 0
+    if day and "-" in day[0]:
+        since = (date.fromisoformat(day[0]) - date(1970, 1, 1)).days
+    elif day:
+        since = int(day[0]) - 1
+    minute = int(hours) * 60 + int(minutes)
+    return since * _DAY + (minute * 60 + int(whole)) * 1000 + int(fraction or 0)
 
 
 def written(at: int) -> str:
-    """A time as the stories write it."""
-    seconds, fraction = divmod(at, 1000)
-    days, second = divmod(seconds, 86_400)
-    clock = f"{second // 3600:02}:{second // 60 % 60:02}"
-    if second % 60 or fraction:
-        clock += f":{second % 60:02}" + (f".{fraction:03}" if fraction else "")
+    """A time as the stories write it; what is years away has its date."""
+    days, left = divmod(at, _DAY)
+    seconds, fraction = divmod(left, 1000)
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}"
+    if seconds % 60 or fraction:
+        clock += f":{seconds % 60:02}" + (f".{fraction:03}" if fraction else "")
+    if days >= 1000:
+        return f"{date(1970, 1, 1) + timedelta(days=days)} {clock}"
     return f"day {days + 1} {clock}" if days else clock
 
 
@@ -73,8 +91,9 @@ def happened(line: str, order: int) -> tuple[str, Event]:
     assert match, f"this line cannot be read: {line}"
     time = milliseconds(match["time"])
     accepted_at = milliseconds(match["accepted"] or match["time"])
-    kind = EventKind.IDENTIFY if match["name"] == "identify" else EventKind.TRACK
-    properties = json.loads(match["properties"] or "{}")
+    kind = _KINDS.get(match["name"], EventKind.TRACK)
+    given = json.loads(match["given"] or "{}")
+    properties = {"tags": given} if isinstance(given, list) else given
     return match["who"], Event(
         match["name"], time, order, accepted_at, f"m{order}", kind, properties
     )
@@ -83,9 +102,11 @@ def happened(line: str, order: int) -> tuple[str, Event]:
 def told(found: Told) -> str:
     """A transition as the stories write it."""
     assert isinstance(found.record, Transition)
-    late = ", late" if found.record.cause.late else ""
     at = written(found.record.effective_at)
-    return f"{found.profile} {at} {found.record.change.value} {found.record.segment}{late}"
+    line = f"{found.profile} {at} {found.record.change.value} {found.record.segment}"
+    if found.record.groups:
+        line += f", for {' and '.join(found.record.groups)}"
+    return f"{line}, late" if found.record.cause.late else line
 
 
 @pytest.mark.parametrize(
@@ -98,16 +119,24 @@ def test_stories_come_out_as_told(example: Example) -> None:
     assert example.kind == "story", "every example has its story"
     plan = load([Manifest(path=PAGE.name, text=example.definition)]).plan()
     lines = [line for line in example.text.splitlines() if line]
-    ends = [milliseconds(match["time"]) for line in lines if (match := _UNTIL.fullmatch(line))]
+    settings = {
+        match["name"]: match["value"] for line in lines if (match := _SETTING.fullmatch(line))
+    }
     expected = [line.removeprefix("→ ") for line in lines if line.startswith("→ ")]
     events = [
         happened(line, order)
         for order, line in enumerate(lines)
-        if not line.startswith("→ ") and not _UNTIL.fullmatch(line)
+        if not line.startswith("→ ") and not _SETTING.fullmatch(line)
     ]
 
     events.sort(key=lambda pair: (pair[1].accepted_at, pair[1].order))
-    found = simulate_accepted(events, plan, until=ends[0] if ends else None)
+    found = simulate_accepted(
+        events,
+        plan,
+        until=milliseconds(settings["until"]) if "until" in settings else None,
+        lateness=durations.parse(settings["lateness"]) if "lateness" in settings else 0,
+        horizon=durations.parse(settings.get("horizon", HORIZON)),
+    )
 
     records = [one for one in found if isinstance(one.record, Transition)]
     profiles = sorted({who for who, _ in events})
@@ -133,5 +162,15 @@ def test_problems_are_found_where_the_page_says(example: Example) -> None:
 def test_the_page_has_its_examples() -> None:
     """So that a change to the reading of the page cannot silence them."""
     kinds = [example.kind for example in examples()]
-    assert kinds.count("story") >= 10
+    assert kinds.count("story") >= 25
     assert kinds.count("problems") == 1
+
+
+def test_every_condition_has_a_story() -> None:
+    """Nothing is in the language that the page does not show."""
+    told = "".join(example.definition for example in examples() if example.kind == "story")
+    known = [getattr(conditions, name) for name in conditions.__all__]
+    words = {one.keyword for one in known if isinstance(one, type) and issubclass(one, Condition)}
+    words.discard("")  # those that others derive from
+    assert len(words) >= 12
+    assert {word for word in words if f"{word}:" not in told} == set()
