@@ -14,6 +14,9 @@ from hairspring.runtime.tasks import Supervisor
 from hairspring.services.delivery.app import build
 from hairspring.services.delivery.config import REQUIRED, DeliverySettings
 
+COMMIT_SECONDS = 2.0
+"""How long what follows the draining of the mails may take."""
+
 
 async def run(settings: DeliverySettings, stop: Stop, announce: Announce) -> None:
     """Serve and work until it is time to stop."""
@@ -28,7 +31,11 @@ async def run(settings: DeliverySettings, stop: Stop, announce: Announce) -> Non
                 drain_seconds=settings.drain_seconds,
             )
         )
-        tasks.start("delivery-replica", app.replica.run)
+        tasks.start(
+            "delivery-replica",
+            app.replica.run,
+            patience=settings.drain_seconds + COMMIT_SECONDS,
+        )
         announce(server.address)
         await stop.wait()
 

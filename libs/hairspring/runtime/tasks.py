@@ -20,7 +20,7 @@ class Supervisor:
     """
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._patience: dict[asyncio.Task[None], float] = {}
         self._log = get_logger()
 
     async def __aenter__(self) -> "Supervisor":
@@ -34,24 +34,39 @@ class Supervisor:
     ) -> None:
         await self.stop()
 
-    def start(self, name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
-        """Run the work under this name until it returns; its errors do not end it."""
+    def start(
+        self,
+        name: str,
+        work: Callable[[], Awaitable[None]],
+        *,
+        patience: float = ASK_AGAIN_SECONDS,
+    ) -> asyncio.Task[None]:
+        """Run the work under this name until it returns; its errors do not end it.
+
+        `patience` is how long it may take to end, in seconds, before it is asked again: the second
+        time cuts off what it does to end well.
+        """
         task = asyncio.create_task(self._keep(name, work), name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._patience[task] = patience
+        task.add_done_callback(self._patience.pop)
         return task
 
     async def stop(self) -> None:
         """Cancel every loop and wait until all have ended.
 
-        It is asked again now and then: a cancellation that comes just as something else ends
+        They are asked again now and then: a cancellation that comes just as something else ends
         can be lost on the way (asyncio.wait_for of Python 3.11 does so).
         """
-        tasks = set(self._tasks)
-        while tasks:
+        patience = dict(self._patience)
+        clock = asyncio.get_running_loop().time
+        ask_at = dict.fromkeys(patience, clock())
+        while tasks := [task for task in patience if not task.done()]:
             for task in tasks:
-                task.cancel()
-            _, tasks = await asyncio.wait(tasks, timeout=ASK_AGAIN_SECONDS)
+                if clock() >= ask_at[task]:
+                    task.cancel()
+                    ask_at[task] = clock() + patience[task]
+            wait = max(min(ask_at[task] for task in tasks) - clock(), 0)
+            await asyncio.wait(tasks, timeout=wait)
 
     async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         pause = FIRST_PAUSE

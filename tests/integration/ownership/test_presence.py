@@ -39,7 +39,7 @@ async def test_a_replica_that_ends_leaves_nothing_behind(opened: OpenedShards) -
 
 async def test_a_lost_session_is_made_anew(opened: OpenedShards) -> None:
     """Whoever loses its session and finds its shards still its own goes on as before."""
-    async with opened.replica("one", lease_ms=600) as one, opened.replica("other") as other:
+    async with opened.replica("one", lease_ms=4_500) as one, opened.replica("other") as other:
         owned = await one.acquire()
         locks = (
             "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)"

@@ -44,6 +44,45 @@ async def test_leaving_cancels_what_still_runs() -> None:
     assert ended
 
 
+async def test_who_ends_well_is_not_cut_off() -> None:
+    """A loop that takes longer to end than others are given is let to, within its patience."""
+    ended = []
+
+    async def work(name: str, seconds: float) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(seconds)
+            ended.append(name)
+
+    async with Supervisor() as tasks:
+        tasks.start("patient", lambda: work("patient", 0.3), patience=60)
+        tasks.start("hasty", lambda: work("hasty", 60), patience=0.05)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert ended == ["patient"]
+
+
+async def test_a_cancellation_that_was_lost_comes_again() -> None:
+    """A loop that swallows its first cancellation is ended by a second one."""
+    lost = 0
+
+    async def work() -> None:
+        nonlocal lost
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            lost += 1
+        await asyncio.Event().wait()
+
+    async with Supervisor() as tasks:
+        task = tasks.start("stubborn", work, patience=0.05)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert lost == 1
+    assert task.cancelled()
+
+
 async def test_a_start_waits_for_what_it_needs_and_not_for_ever() -> None:
     """It works once the other side does; else the last error is raised."""
     left = 2
