@@ -52,7 +52,7 @@ class History:
             for record in found:
                 read = self._read(record)
                 after = record.position
-                if names and read.event.name not in names:
+                if names and record.profile and read.event.name not in names:
                     continue
                 kept.append(read)
                 size += len(record.payload) + 100

@@ -58,11 +58,15 @@ class EventLogHandlers(event_log_service_pb2_grpc.EventLogServiceServicer):
             )
         for profile in profiles:
             check_id("profile_ids", profile)
+        shards = [shard_of(workspace, profile, self._shards) for profile in profiles]
+        if request.with_import_ends:
+            whole = sorted(set(shards))
+            profiles, shards = profiles + [""] * len(whole), shards + whole
         after = _position(request.after_position, "after_position")
         page = await self._history.page(
             workspace,
             profiles,
-            [shard_of(workspace, profile, self._shards) for profile in profiles],
+            shards,
             after=max(after, read_token(request.page_token)),
             through=_position(request.through_position, "through_position") or None,
             names=frozenset(request.names),

@@ -36,6 +36,7 @@ from hairspring.services.rule_evaluator.alarms import Alarms
 from hairspring.services.rule_evaluator.applying import Applying
 from hairspring.services.rule_evaluator.config import EvaluatorSettings
 from hairspring.services.rule_evaluator.evaluation import Evaluation
+from hairspring.services.rule_evaluator.explaining import Explaining
 from hairspring.services.rule_evaluator.handlers.definitions import DefinitionHandlers
 from hairspring.services.rule_evaluator.handlers.memberships import MembershipHandlers
 from hairspring.services.rule_evaluator.handlers.segments import SegmentHandlers
@@ -106,6 +107,15 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
         book = PlanBook(definitions)
         events = EventLog(channel)
 
+        explaining = Explaining(
+            events,
+            log,
+            definitions,
+            book,
+            lateness=settings.lateness_ms,
+            horizon=settings.horizon_ms,
+        )
+
         def make_term(owned: dict[int, Owned]) -> Term:
             return Term(
                 owned,
@@ -122,7 +132,9 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
         yield App(
             evaluation=evaluation,
             definitions=DefinitionHandlers(definitions, applying),
-            memberships=MembershipHandlers(evaluation, store, events, clock, settings.shards),
+            memberships=MembershipHandlers(
+                evaluation, store, events, explaining, clock, settings.shards
+            ),
             segments=SegmentHandlers(definitions, applying),
             transitions=TransitionHandlers(log, settings.shards),
         )

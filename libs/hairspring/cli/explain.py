@@ -1,148 +1,69 @@
-"""`hairspring explain`: why a profile is in a segment, or is not."""
+"""`hairspring explain`: why a profile is in a segment, or is not; now, or at any moment."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
 import click
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from hairspring.cli import calls, times
+from hairspring.cli import calls, explained_line, explained_tree
 from hairspring.cli.addresses import address_option
-from hairspring.cli.output import console, format_option, printable, write_line
-from hairspring.contracts.event.v1 import event_pb2
-from hairspring.contracts.membership.v1 import membership_pb2 as pb
+from hairspring.cli.output import console, format_option, write_line
+from hairspring.cli.readback import moment
 from hairspring.contracts.membership.v1 import membership_service_pb2 as service_pb
 from hairspring.contracts.membership.v1.membership_service_pb2_grpc import MembershipServiceStub
-from hairspring.wire.times import iso, to_ms
-
-if TYPE_CHECKING:
-    from rich.tree import Tree
-
-_EVENTS_SHOWN = 5
+from hairspring.wire.times import set_ms
 
 
 @click.command()
 @click.argument("segment")
 @click.argument("profile")
+@click.option(
+    "--at", metavar="TIME", help="As it was at this moment, by what was known then; ISO 8601."
+)
+@click.option(
+    "--transition",
+    type=click.IntRange(min=1),
+    metavar="POSITION",
+    help="As this recorded transition was decided; `transitions --why` tells the positions.",
+)
+@click.option("--hindsight", is_flag=True, help="With --at: by all that is known of it today.")
 @format_option
 @address_option
-def explain(segment: str, profile: str, output_format: str, address: str | None) -> None:
-    """Tell why a profile is in a segment, or is not."""
-    calls.run(_explain(segment, profile, output_format, address))
+def explain(
+    segment: str,
+    profile: str,
+    at: str | None,
+    transition: int | None,
+    hindsight: bool,
+    output_format: str,
+    address: str | None,
+) -> None:
+    """Tell why a profile is in a segment, or is not.
+
+    Each condition is told with whether it holds, the events that make it so, what is missing, and
+    when that changes by itself.
+    """
+    if at is not None and transition is not None:
+        raise click.UsageError("--at and --transition both name a moment: give one of them.")
+    if hindsight and at is None:
+        raise click.UsageError("--hindsight needs --at; as of now, everything is known.")
+    request = service_pb.ExplainMembershipRequest(
+        segment=segment, profile_id=profile, hindsight=hindsight
+    )
+    if at is not None:
+        set_ms(request.read_time, moment(at))
+    if transition is not None:
+        request.transition_position = transition
+    calls.run(_explain(request, output_format, address))
 
 
-async def _explain(segment: str, profile: str, output_format: str, address: str | None) -> None:
+async def _explain(
+    request: service_pb.ExplainMembershipRequest, output_format: str, address: str | None
+) -> None:
     async with calls.open_service("evaluator", address) as channel:
         answer = await MembershipServiceStub(channel).ExplainMembership(
-            service_pb.ExplainMembershipRequest(segment=segment, profile_id=profile),
-            timeout=calls.DEADLINE_SECONDS,
+            request, timeout=calls.DEADLINE_SECONDS
         )
     if output_format == "jsonl":
-        write_line(as_line(segment, profile, answer))
+        write_line(explained_line.as_line(request, answer))
     else:
-        console().print(as_tree(segment, profile, answer))
-
-
-def as_line(
-    segment: str, profile: str, answer: service_pb.ExplainMembershipResponse
-) -> dict[str, Any]:
-    """Write an explanation as a JSON line."""
-    line: dict[str, Any] = {"profile": profile, "segment": segment, "member": answer.member}
-    for name, written in (
-        ("enter_time", "entered_at"),
-        ("leave_time", "left_at"),
-        ("until_time", "until"),
-    ):
-        if answer.HasField(name):  # type: ignore[arg-type]
-            line[written] = _iso(getattr(answer, name))
-    if answer.remark:
-        line["remark"] = answer.remark
-    line["conditions"] = [_condition(condition) for condition in answer.conditions]
-    return line
-
-
-def as_tree(segment: str, profile: str, answer: service_pb.ExplainMembershipResponse) -> Tree:
-    """Draw an explanation for people."""
-    from rich.text import Text
-    from rich.tree import Tree
-
-    title = Text()
-    title.append(printable(profile), style="bold")
-    title.append(" is in " if answer.member else " is not in ")
-    title.append(segment, style="cyan")
-    for said in _standing(answer):
-        title.append(f"\n{said}", style="dim")
-    tree = Tree(title, guide_style="dim")
-    _grow(tree, answer.conditions)
-    return tree
-
-
-def _standing(answer: service_pb.ExplainMembershipResponse) -> list[str]:
-    said = []
-    if answer.HasField("enter_time"):
-        said.append(f"since {_local(answer.enter_time)}")
-    if answer.HasField("leave_time"):
-        said.append(f"left {_local(answer.leave_time)}")
-    if answer.HasField("until_time"):
-        said.append(f"may change by itself at {_local(answer.until_time)}")
-    if answer.remark:
-        said.append(answer.remark)
-    return said
-
-
-def _grow(tree: Tree, conditions: Sequence[pb.Explanation]) -> None:
-    """Add conditions, the conditions within them, and their events."""
-    from rich.text import Text
-
-    for condition in conditions:
-        label = Text()
-        label.append("✔ " if condition.holds else "✘ ", "green" if condition.holds else "red")
-        label.append(condition.condition or condition.path)
-        if condition.detail:
-            label.append(f"  {condition.detail}", style="cyan")
-        if condition.HasField("until_time"):
-            label.append(f"  until {_local(condition.until_time)}", style="dim")
-        branch = tree.add(label)
-        _grow(branch, condition.parts)
-        hidden = len(condition.events) - _EVENTS_SHOWN
-        if hidden > 0:
-            branch.add(Text(f"… and {hidden} before", style="dim"))
-        for event in condition.events[-_EVENTS_SHOWN:]:
-            shown = Text(_local(event.occur_time), style="dim")
-            branch.add(shown.append(f"  {printable(event.name)}", style="not dim"))
-
-
-def _condition(condition: pb.Explanation) -> dict[str, Any]:
-    line: dict[str, Any] = {
-        "path": condition.path,
-        "condition": condition.condition,
-        "holds": condition.holds,
-    }
-    if condition.HasField("until_time"):
-        line["until"] = _iso(condition.until_time)
-    if condition.detail:
-        line["detail"] = condition.detail
-    if condition.events:
-        line["events"] = [_event(event) for event in condition.events]
-    if condition.parts:
-        line["parts"] = [_condition(part) for part in condition.parts]
-    return line
-
-
-def _event(event: event_pb2.EventReference) -> dict[str, Any]:
-    return {
-        "event": event.name,
-        "message_id": event.message_id,
-        "time": _iso(event.occur_time),
-        "position": event.position,
-    }
-
-
-def _iso(timestamp: Timestamp) -> str:
-    return iso(to_ms(timestamp))
-
-
-def _local(timestamp: Timestamp) -> str:
-    return times.to_local(to_ms(timestamp))
+        console().print(explained_tree.as_tree(request, answer))

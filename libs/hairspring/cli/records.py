@@ -6,6 +6,7 @@ from typing import Any
 
 from hairspring.cli import times
 from hairspring.cli.sheet import Column
+from hairspring.contracts.transition.v1 import transition_pb2
 
 COLUMNS = (
     Column(title="time", style="dim"),
@@ -14,6 +15,9 @@ COLUMNS = (
     Column(title="change"),
     Column(title="cause", detail=True),
 )
+
+WHY = Column(title="why", detail=True)
+"""The reasons that were stored with it."""
 
 
 def cells(written: dict[str, Any]) -> list[str]:
@@ -38,3 +42,13 @@ def reason(written: dict[str, Any]) -> str:
     if "origin" in written:
         words.append(f"by {written['origin']}")
     return ", ".join(words)
+
+
+def why(record: transition_pb2.Record) -> str:
+    """Say what was stored as the reasons of a transition, and where it is recorded."""
+    said = [
+        f"{'✔' if found.holds else '✘'} {found.path}: {found.detail}"
+        + (f" ({len(found.events)} events)" if len(found.events) != 1 else " (1 event)")
+        for found in record.transition.evidence
+    ]
+    return "; ".join([*said, f"at position {record.position}"])

@@ -9,6 +9,7 @@ import grpc.aio
 
 from hairspring.cli import calls, records
 from hairspring.cli.addresses import address_option
+from hairspring.cli.explained_line import evidence
 from hairspring.cli.output import format_option
 from hairspring.cli.sheet import Sheet
 from hairspring.contracts.transition.v1 import transition_pb2 as pb
@@ -23,35 +24,37 @@ AT_THE_HEAD = -1
 @click.command()
 @click.option("--segment", default="", help="Only this segment.")
 @click.option("--profile", default="", help="Only this profile.")
+@click.option("--why", is_flag=True, help="Tell the reasons that were stored with each.")
 @click.option("--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @format_option
 @address_option
 def transitions(
-    segment: str, profile: str, follow: bool, output_format: str, address: str | None
+    segment: str, profile: str, why: bool, follow: bool, output_format: str, address: str | None
 ) -> None:
     """List or follow who entered and left.
 
     In the order in which it was recorded; the time is the one at which it took effect.
     """
-    calls.run(_print(segment, profile, follow, output_format, address))
+    calls.run(_print(segment, profile, why, follow, output_format, address))
 
 
 async def _print(
-    segment: str, profile: str, follow: bool, output_format: str, address: str | None
+    segment: str, profile: str, why: bool, follow: bool, output_format: str, address: str | None
 ) -> None:
     empty = "No transitions yet." if not (segment or profile) else "No such transitions."
     async with calls.open_service("evaluator", address) as channel:
-        with Sheet(output_format, records.COLUMNS, empty=empty) as sheet:
+        columns = (*records.COLUMNS, records.WHY) if why else records.COLUMNS
+        with Sheet(output_format, columns, empty=empty) as sheet:
             position = 0
             async for record in listed(channel, segment=segment, profile=profile):
-                _add(sheet, record)
+                _add(sheet, record, why)
                 position = record.position
             sheet.flush()
             if follow:
                 async for batch in tailed(channel, after=position):
                     for record in batch:
                         if _asked_for(record, segment, profile):
-                            _add(sheet, record)
+                            _add(sheet, record, why)
                     sheet.flush()
 
 
@@ -93,6 +96,10 @@ def _asked_for(record: pb.Record, segment: str, profile: str) -> bool:
     return not segment or record.transition.segment == segment
 
 
-def _add(sheet: Sheet, record: pb.Record) -> None:
+def _add(sheet: Sheet, record: pb.Record, why: bool) -> None:
     line = transition_json(record)
-    sheet.add(line, records.cells(line))
+    cells = records.cells(line)
+    if why:
+        line |= {"position": record.position, "evidence": evidence(record.transition)}
+        cells.append(records.why(record))
+    sheet.add(line, cells)

@@ -191,7 +191,11 @@ class Pattern:
             return (UNGROUPED, value) if self.loose else None
         return group, value
 
+    def named(self) -> str:
+        """The names of its events, in words."""
+        return " or ".join(self.names) if self.names != (ANY_EVENT,) else "any event"
+
     def __str__(self) -> str:
-        names = " or ".join(self.names) if self.names != (ANY_EVENT,) else "any event"
+        names = self.named()
         where = f" where {self.where}" if self.where else ""
         return f"{names}{where}" + (f" by {self.by}" if self.by else "")

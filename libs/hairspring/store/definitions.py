@@ -38,6 +38,14 @@ class StoredDefinition:
     removed: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """A plan version, and when it was applied (milliseconds, UTC)."""
+
+    version: int
+    applied_at: int
+
+
 class PlanMoved(Exception):
     """Somebody else has applied definitions meanwhile; look again."""
 
@@ -76,6 +84,16 @@ class DefinitionStore:
         sql = _AT.replace("{schema}", self._schema)
         rows = await self._pool.fetch(sql, workspace, kind, name, version, limit)
         return [StoredDefinition(**row) for row in rows]
+
+    async def changed(self, workspace: str, kind: str) -> list[Applied]:
+        """The plan versions that changed definitions of a kind, in their order."""
+        sql = (
+            f"SELECT DISTINCT version, applied_at FROM {self._schema}.plans AS p"
+            f" JOIN {self._schema}.definitions AS d USING (version)"
+            " WHERE d.workspace = $1 AND d.kind = $2 ORDER BY version"
+        )
+        rows = await self._pool.fetch(sql, workspace, kind)
+        return [Applied(**row) for row in rows]
 
     async def version_at(self, at: int) -> int:
         """The plan version that was the latest at a time (milliseconds, UTC); 0 for none."""

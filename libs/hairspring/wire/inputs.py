@@ -7,6 +7,7 @@ import orjson
 
 from hairspring.contracts.event.v1 import event_pb2
 from hairspring.engine.events import NOTHING, Event, EventKind
+from hairspring.engine.simulate import Finished, Imported
 from hairspring.wire.times import to_ms
 
 _KINDS = {
@@ -29,6 +30,14 @@ def to_engine(record: event_pb2.EventRecord) -> Event:
         properties=read_object(event.properties_json),
         context=read_object(event.context_json),
     )
+
+
+def to_entry(record: event_pb2.EventRecord) -> Event | Imported | Finished:
+    """Translate any record of the event log."""
+    if record.WhichOneof("body") == "import_finished":
+        return Finished(record.import_finished.import_id, to_ms(record.accept_time))
+    event = to_engine(record)
+    return Imported(event, record.event.import_id) if record.event.import_id else event
 
 
 def read_object(text: bytes) -> Mapping[str, Any]:

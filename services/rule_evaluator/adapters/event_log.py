@@ -71,6 +71,23 @@ class EventLog:
                 request.page_token = response.next_page_token
         return found
 
+    async def life(self, workspace: str, profile: str, most: int) -> list[EventRecord]:
+        """Reads all that is recorded of a profile, and where imports ended, in log order.
+
+        Stops where there are more than `most` records.
+        """
+        found: list[EventRecord] = []
+        request = event_log_service_pb2.ListEventsRequest(
+            workspace_id=workspace, profile_ids=[profile], with_import_ends=True
+        )
+        while len(found) <= most:
+            response = await self._stub.ListEvents(request, timeout=READ_SECONDS)
+            found.extend(response.records)
+            if not response.next_page_token:
+                break
+            request.page_token = response.next_page_token
+        return found
+
     async def get(self, workspace: str, positions: Collection[int]) -> dict[int, EventRecord]:
         """Reads single events by position; what is beyond the retention is missing."""
         response = await self._stub.GetEvents(

@@ -4,20 +4,20 @@ from collections.abc import Sequence
 
 import grpc
 import orjson
-from hairspring.contracts.event.v1 import event_pb2
 from hairspring.contracts.membership.v1 import membership_pb2, membership_service_pb2
 from hairspring.contracts.membership.v1.membership_service_pb2_grpc import (
     MembershipServiceServicer,
 )
 from hairspring.contracts.profile.v1 import profile_pb2, profile_service_pb2
 from hairspring.contracts.profile.v1.profile_service_pb2_grpc import ProfileServiceServicer
-from hairspring.engine.evidence import Explanation
 from hairspring.engine.explain import Account, account, references
 from hairspring.log.shards import shard_of
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.errors import InvalidInput, NotFound
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.evaluation import Evaluation
+from hairspring.services.rule_evaluator.explaining import Explained, Explaining, Moment, latest
+from hairspring.services.rule_evaluator.handlers.explained import to_response
 from hairspring.services.rule_evaluator.handlers.pages import (
     make_token,
     page_size,
@@ -27,7 +27,7 @@ from hairspring.services.rule_evaluator.handlers.pages import (
 from hairspring.services.rule_evaluator.plans import Plans
 from hairspring.services.rule_evaluator.work import Reader
 from hairspring.store.port import Key, SegmentStore, Stored
-from hairspring.wire.times import from_ms, set_ms
+from hairspring.wire.times import from_ms, set_ms, to_ms
 
 MOST_QUESTIONS = 500
 
@@ -40,12 +40,14 @@ class MembershipHandlers(MembershipServiceServicer, ProfileServiceServicer):
         evaluation: Evaluation,
         store: SegmentStore,
         events: EventLog,
+        explaining: Explaining,
         clock: Clock,
         shard_count: int,
     ) -> None:
         self._evaluation = evaluation
         self._store = store
         self._events = events
+        self._explaining = explaining
         self._clock = clock
         self._shard_count = shard_count
 
@@ -122,14 +124,29 @@ class MembershipHandlers(MembershipServiceServicer, ProfileServiceServicer):
         request: membership_service_pb2.ExplainMembershipRequest,
         context: grpc.aio.ServicerContext,
     ) -> membership_service_pb2.ExplainMembershipResponse:
-        """Explains why a profile is in a segment, or is not, as of now."""
+        """Explains why a profile is in a segment, or is not: as of now, or of any moment."""
         workspace = workspace_of(request.workspace_id)
-        await self._require_segment(workspace, request.segment)
         key = self._key(workspace, request.profile_id)
-        plans = await self._plans()
-        segment = next(
-            s for s in plans.by_workspace[workspace].segments if s.name == request.segment
-        )
+        kind = request.WhichOneof("moment")
+        if kind is not None:
+            moment = Moment(
+                at=to_ms(request.read_time) if kind == "read_time" else None,
+                position=request.transition_position if kind == "transition_position" else None,
+                hindsight=request.hindsight,
+            )
+            if moment.hindsight and moment.position is not None:
+                raise InvalidInput("hindsight needs a read_time, not a transition_position")
+            return to_response(
+                await self._explaining.explain(key, request.segment, moment, self._clock())
+            )
+        if request.hindsight:
+            raise InvalidInput("hindsight needs a read_time; as of now, everything is known")
+        return to_response(await self._explain_now(key, request.segment))
+
+    async def _explain_now(self, key: Key, name: str) -> Explained:
+        await self._require_segment(key.workspace, name)
+        plan = (await self._plans()).by_workspace[key.workspace]
+        segment = plan.segments[plan.number[name]]
         now = self._clock()
         accounts: list[Account] = []
 
@@ -137,9 +154,13 @@ class MembershipHandlers(MembershipServiceServicer, ProfileServiceServicer):
             accounts.append(account(segment, stored.state, now))
 
         await self._look([key], read)
-        found = accounts[0]
-        records = await self._events.get(workspace, references(found))
-        return _explained(found, records)
+        return Explained(
+            at=now,
+            segment=segment,
+            account=accounts[0],
+            events=await self._events.get(key.workspace, references(accounts[0])),
+            records=latest(await self._explaining.records(key), name, now),
+        )
 
     async def GetProfile(
         self, request: profile_service_pb2.GetProfileRequest, context: grpc.aio.ServicerContext
@@ -199,46 +220,3 @@ def _profile(key: Key, stored: Stored) -> profile_pb2.Profile:
     if (alarm := state.alarm()) is not None:
         set_ms(profile.due_time, alarm)
     return profile
-
-
-def _explained(
-    found: Account, records: dict[int, event_pb2.EventRecord]
-) -> membership_service_pb2.ExplainMembershipResponse:
-    response = membership_service_pb2.ExplainMembershipResponse(
-        member=found.member,
-        remark=found.remark,
-        conditions=[_condition(part, records) for part in found.conditions],
-    )
-    if found.member and found.entered_at is not None:
-        set_ms(response.enter_time, found.entered_at)
-    if found.left_at is not None:
-        set_ms(response.leave_time, found.left_at)
-    if found.until is not None:
-        set_ms(response.until_time, found.until)
-    return response
-
-
-def _condition(
-    part: Explanation, records: dict[int, event_pb2.EventRecord]
-) -> membership_pb2.Explanation:
-    out = membership_pb2.Explanation(
-        path=part.path,
-        condition=part.words,
-        holds=part.holds,
-        detail=part.detail,
-        events=[_reference(time, order, records.get(order)) for time, order in part.events],
-        parts=[_condition(inner, records) for inner in part.parts],
-    )
-    if part.until is not None:
-        set_ms(out.until_time, part.until)
-    return out
-
-
-def _reference(
-    time: int, order: int, record: event_pb2.EventRecord | None
-) -> event_pb2.EventReference:
-    reference = event_pb2.EventReference(position=order, occur_time=from_ms(time))
-    if record is not None:
-        reference.message_id = record.event.message_id
-        reference.name = record.event.name
-    return reference

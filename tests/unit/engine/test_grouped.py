@@ -71,5 +71,5 @@ def test_it_says_what_the_latest_group_lacks() -> None:
     condition = Performed(pattern=by("Add"), times=TWICE)
     found = condition.finding(lived(condition, event("Add", 1, cart=1), event("Add", 2, cart=2)), 2)
 
-    assert (found.detail, found.groups) == ("properties.cart 2: 1 counted, asked for >= 2", ())
+    assert (found.detail, found.groups) == ("properties.cart 2: 1 of 2 Add, 1 more needed", ())
     assert isinstance(condition.pattern, Pattern)

@@ -44,6 +44,11 @@ class Comparison:
             turns = n if count > n else n - 1
         return turns if 0 <= turns < count else None
 
+    def missing(self, count: int) -> int:
+        """How many more satisfy it; 0 where more would not help."""
+        least = {">=": self.number, "==": self.number, ">": self.number + 1}.get(self.operator, 0)
+        return max(least - count, 0)
+
     @property
     def deciding(self) -> int:
         """How many of the latest events settle the answer, however many more there are."""

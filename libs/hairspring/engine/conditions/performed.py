@@ -46,12 +46,18 @@ class Performed(Grouped):
         return Verdict(holds, run.times[len(run.times) - 1 - turning] + self.within)
 
     def find(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Finding:
-        """Names the count and the events that decide it."""
+        """Names the count, what is missing of it, and the events that decide it."""
         first = self._first(profile, run, t, group)
         count, deciding = len(run) - first, self.times.deciding
         counted = f"{count} counted" if count <= deciding else f"more than {deciding} counted"
+        missing = self.times.missing(count)
+        if missing:
+            names = self.pattern.named()
+            detail = f"{count} of {count + missing} {names}, {missing} more needed"
+        else:
+            detail = f"{counted}, asked for {self.times}"
         return Finding(
-            detail=f"{counted}, asked for {self.times}",
+            detail=detail,
             events=latest_events(run, max(first, len(run) - deciding), len(run)),
         )
 

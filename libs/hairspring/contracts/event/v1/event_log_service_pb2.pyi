@@ -123,6 +123,7 @@ class ListEventsRequest(_message.Message):
     NAMES_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    WITH_IMPORT_ENDS_FIELD_NUMBER: _builtins.int
     workspace_id: _builtins.str
     """The workspace. Empty means "default"."""
     after_position: _builtins.int
@@ -133,6 +134,8 @@ class ListEventsRequest(_message.Message):
     """The most records to answer, 1 to 50,000. 0 means 10,000."""
     page_token: _builtins.str
     """From the answer before, to go on."""
+    with_import_ends: _builtins.bool
+    """Lists also the ends of imports in the shards of these profiles, in their place, without a profile."""
     @_builtins.property
     def profile_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The profiles, at most 500."""
@@ -151,10 +154,11 @@ class ListEventsRequest(_message.Message):
         names: _abc.Iterable[_builtins.str] | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        with_import_ends: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position", "names", b"names", "page_size", b"page_size", "page_token", b"page_token", "profile_ids", b"profile_ids", "through_position", b"through_position", "workspace_id", b"workspace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position", "names", b"names", "page_size", b"page_size", "page_token", b"page_token", "profile_ids", b"profile_ids", "through_position", b"through_position", "with_import_ends", b"with_import_ends", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -261,15 +261,23 @@ class EventReference(_message.Message):
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    PROPERTIES_JSON_FIELD_NUMBER: _builtins.int
+    ACCEPT_TIME_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The place in the log."""
     message_id: _builtins.str
     """The id of the event."""
     name: _builtins.str
     """What happened."""
+    properties_json: _builtins.bytes
+    """Its properties or traits, a JSON object as UTF-8 bytes. Told in explanations only."""
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""
+
+    @_builtins.property
+    def accept_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was accepted. Told in explanations only."""
 
     def __init__(
         self,
@@ -278,10 +286,12 @@ class EventReference(_message.Message):
         message_id: _builtins.str = ...,
         name: _builtins.str = ...,
         occur_time: _timestamp_pb2.Timestamp | None = ...,
+        properties_json: _builtins.bytes = ...,
+        accept_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "occur_time", b"occur_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id", "name", b"name", "occur_time", b"occur_time", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "message_id", b"message_id", "name", b"name", "occur_time", b"occur_time", "position", b"position", "properties_json", b"properties_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

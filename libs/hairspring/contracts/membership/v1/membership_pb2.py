@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from hairspring.contracts.event.v1 import event_pb2 as hairspring_dot_event_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)hairspring/membership/v1/membership.proto\x12\x18hairspring.membership.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhairspring/event/v1/event.proto\"a\n\nMembership\x12\x12\n\nprofile_id\x18\x01 \x01(\t\x12\x0f\n\x07segment\x18\x02 \x01(\t\x12.\n\nenter_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe8\x01\n\x0b\x45xplanation\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x11\n\tcondition\x18\x02 \x01(\t\x12\r\n\x05holds\x18\x03 \x01(\x08\x12.\n\nuntil_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x33\n\x06\x65vents\x18\x06 \x03(\x0b\x32#.hairspring.event.v1.EventReference\x12\x34\n\x05parts\x18\x07 \x03(\x0b\x32%.hairspring.membership.v1.Explanationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)hairspring/membership/v1/membership.proto\x12\x18hairspring.membership.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhairspring/event/v1/event.proto\"a\n\nMembership\x12\x12\n\nprofile_id\x18\x01 \x01(\t\x12\x0f\n\x07segment\x18\x02 \x01(\t\x12.\n\nenter_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf8\x01\n\x0b\x45xplanation\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x11\n\tcondition\x18\x02 \x01(\t\x12\r\n\x05holds\x18\x03 \x01(\x08\x12.\n\nuntil_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x33\n\x06\x65vents\x18\x06 \x03(\x0b\x32#.hairspring.event.v1.EventReference\x12\x34\n\x05parts\x18\x07 \x03(\x0b\x32%.hairspring.membership.v1.Explanation\x12\x0e\n\x06groups\x18\x08 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,5 +36,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMBERSHIP']._serialized_start=137
   _globals['_MEMBERSHIP']._serialized_end=234
   _globals['_EXPLANATION']._serialized_start=237
-  _globals['_EXPLANATION']._serialized_end=469
+  _globals['_EXPLANATION']._serialized_end=485
 # @@protoc_insertion_point(module_scope)

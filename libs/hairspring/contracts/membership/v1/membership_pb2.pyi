@@ -65,6 +65,7 @@ class Explanation(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """The place of the condition, such as "enter.all[0].abandoned"."""
     condition: _builtins.str
@@ -72,7 +73,7 @@ class Explanation(_message.Message):
     holds: _builtins.bool
     """It holds."""
     detail: _builtins.str
-    """What it found, such as "2 of 3"."""
+    """What it found, and what is missing for it to hold, such as "2 of 3 Product Viewed, 1 more needed"."""
     @_builtins.property
     def until_time(self) -> _timestamp_pb2.Timestamp:
         """The first later instant at which that could change with no new event."""
@@ -85,6 +86,10 @@ class Explanation(_message.Message):
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Explanation]:
         """The conditions within it."""
 
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The groups that it holds for, where it has `by`: each value as JSON."""
+
     def __init__(
         self,
         *,
@@ -95,10 +100,11 @@ class Explanation(_message.Message):
         detail: _builtins.str = ...,
         events: _abc.Iterable[_event_pb2.EventReference] | None = ...,
         parts: _abc.Iterable[Global___Explanation] | None = ...,
+        groups: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["until_time", b"until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "detail", b"detail", "events", b"events", "holds", b"holds", "parts", b"parts", "path", b"path", "until_time", b"until_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "detail", b"detail", "events", b"events", "groups", b"groups", "holds", b"holds", "parts", b"parts", "path", b"path", "until_time", b"until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

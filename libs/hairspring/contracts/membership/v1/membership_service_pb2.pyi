@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from hairspring.contracts.membership.v1 import membership_pb2 as _membership_pb2
+from hairspring.contracts.transition.v1 import transition_pb2 as _transition_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -273,24 +274,42 @@ class ExplainMembershipRequest(_message.Message):
     WORKSPACE_ID_FIELD_NUMBER: _builtins.int
     SEGMENT_FIELD_NUMBER: _builtins.int
     PROFILE_ID_FIELD_NUMBER: _builtins.int
+    READ_TIME_FIELD_NUMBER: _builtins.int
+    TRANSITION_POSITION_FIELD_NUMBER: _builtins.int
+    HINDSIGHT_FIELD_NUMBER: _builtins.int
     workspace_id: _builtins.str
     """The workspace. Empty means "default"."""
     segment: _builtins.str
     """The segment."""
     profile_id: _builtins.str
     """The profile."""
+    transition_position: _builtins.int
+    """As this recorded transition was decided: its position in the evaluator's log."""
+    hindsight: _builtins.bool
+    """By everything that is known today about `read_time`, in the order of the events' times."""
+    @_builtins.property
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """As of this moment, as was known then: by what had been accepted, under the definitions in force.
+        At the very moment of a recorded transition: by what it was decided on, its event included.
+        """
+
     def __init__(
         self,
         *,
         workspace_id: _builtins.str = ...,
         segment: _builtins.str = ...,
         profile_id: _builtins.str = ...,
+        read_time: _timestamp_pb2.Timestamp | None = ...,
+        transition_position: _builtins.int = ...,
+        hindsight: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["moment", b"moment", "read_time", b"read_time", "transition_position", b"transition_position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile_id", b"profile_id", "segment", b"segment", "workspace_id", b"workspace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hindsight", b"hindsight", "moment", b"moment", "profile_id", b"profile_id", "read_time", b"read_time", "segment", b"segment", "transition_position", b"transition_position", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_moment: _TypeAlias = _typing.Literal["read_time", "transition_position"]  # noqa: Y015
+    _WhichOneofArgType_moment: _TypeAlias = _typing.Literal["moment", b"moment"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_moment) -> _WhichOneofReturnType_moment | None: ...
 
 Global___ExplainMembershipRequest: _TypeAlias = ExplainMembershipRequest  # noqa: Y015
 
@@ -306,10 +325,16 @@ class ExplainMembershipResponse(_message.Message):
     UNTIL_TIME_FIELD_NUMBER: _builtins.int
     CONDITIONS_FIELD_NUMBER: _builtins.int
     REMARK_FIELD_NUMBER: _builtins.int
+    READ_TIME_FIELD_NUMBER: _builtins.int
+    SEGMENT_VERSION_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
     member: _builtins.bool
     """She is in it."""
     remark: _builtins.str
     """Says in words what stands in the way, where something does: a cooldown, an exit that holds."""
+    segment_version: _builtins.int
+    """The plan version that brought the segment in the form that it was judged by."""
     @_builtins.property
     def enter_time(self) -> _timestamp_pb2.Timestamp:
         """Since when; unset where she is not."""
@@ -326,6 +351,20 @@ class ExplainMembershipResponse(_message.Message):
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[_membership_pb2.Explanation]:
         """How the conditions of entering (and of leaving, where there are own ones) stand."""
 
+    @_builtins.property
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """The moment that is explained."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What has to be known about this answer: what was not known then, or is not judged."""
+
+    @_builtins.property
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[_transition_pb2.Record]:
+        """The latest transitions and rises that waited or were used up, of this profile and segment,
+        recorded of moments up to the one that is explained; at most 20, oldest first.
+        """
+
     def __init__(
         self,
         *,
@@ -335,10 +374,14 @@ class ExplainMembershipResponse(_message.Message):
         until_time: _timestamp_pb2.Timestamp | None = ...,
         conditions: _abc.Iterable[_membership_pb2.Explanation] | None = ...,
         remark: _builtins.str = ...,
+        read_time: _timestamp_pb2.Timestamp | None = ...,
+        segment_version: _builtins.int = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+        records: _abc.Iterable[_transition_pb2.Record] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["enter_time", b"enter_time", "leave_time", b"leave_time", "until_time", b"until_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["enter_time", b"enter_time", "leave_time", b"leave_time", "read_time", b"read_time", "until_time", b"until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "enter_time", b"enter_time", "leave_time", b"leave_time", "member", b"member", "remark", b"remark", "until_time", b"until_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "enter_time", b"enter_time", "leave_time", b"leave_time", "member", b"member", "notes", b"notes", "read_time", b"read_time", "records", b"records", "remark", b"remark", "segment_version", b"segment_version", "until_time", b"until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

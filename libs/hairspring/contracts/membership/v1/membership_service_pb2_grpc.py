@@ -84,7 +84,7 @@ class MembershipServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExplainMembership(self, request, context):
-        """Explains why a profile is in a segment, or is not, as of now.
+        """Explains why a profile is in a segment, or is not: as of now, or as of any recorded moment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,7 @@ class MembershipServiceStub:
     accepted before the question has been evaluated.
     """
     ExplainMembership: _grpc.UnaryUnaryMultiCallable[_membership_service_pb2.ExplainMembershipRequest, _membership_service_pb2.ExplainMembershipResponse]
-    """Explains why a profile is in a segment, or is not, as of now."""
+    """Explains why a profile is in a segment, or is not: as of now, or as of any recorded moment."""
 
 @_typing.type_check_only
 class MembershipServiceAsyncStub(MembershipServiceStub):
@@ -58,7 +58,7 @@ class MembershipServiceAsyncStub(MembershipServiceStub):
     accepted before the question has been evaluated.
     """
     ExplainMembership: _aio.UnaryUnaryMultiCallable[_membership_service_pb2.ExplainMembershipRequest, _membership_service_pb2.ExplainMembershipResponse]  # type: ignore[assignment]
-    """Explains why a profile is in a segment, or is not, as of now."""
+    """Explains why a profile is in a segment, or is not: as of now, or as of any recorded moment."""
 
 class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells who is in which segment, and why. Served by the rule evaluator."""
@@ -95,6 +95,6 @@ class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _membership_service_pb2.ExplainMembershipRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_membership_service_pb2.ExplainMembershipResponse, _abc.Awaitable[_membership_service_pb2.ExplainMembershipResponse]]:
-        """Explains why a profile is in a segment, or is not, as of now."""
+        """Explains why a profile is in a segment, or is not: as of now, or as of any recorded moment."""
 
 def add_MembershipServiceServicer_to_server(servicer: MembershipServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

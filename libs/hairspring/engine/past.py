@@ -1,0 +1,203 @@
+"""The past of one profile: how it stood at a moment, as was known then or by hindsight.
+
+As was known then is the very fold that live evaluation did: the entries in the order of the log,
+late ones late, imports where they finished, each judged by the plan that was in force. By hindsight
+is the fold of everything that is known today, in the order of time.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from hairspring.engine.events import Event, too_old
+from hairspring.engine.plan import Plan
+from hairspring.engine.rebuild import rebuild
+from hairspring.engine.records import Change, Origin, Record, Transition
+from hairspring.engine.simulate import Finished, Imported
+from hairspring.engine.state import ProfileState
+from hairspring.engine.step import Passed, Step, step
+
+Entry = Event | Imported | Finished
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """A plan, and from when on what is accepted is judged by it (milliseconds, UTC)."""
+
+    since: int
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A transition by the passing of time, as it was told; `at` in milliseconds, UTC."""
+
+    segment: str
+    change: Change
+    at: int
+
+    def is_meant(self, record: Record) -> bool:
+        """Tells whether a record is this transition."""
+        return (
+            isinstance(record, Transition)
+            and (record.segment, record.change) == (self.segment, self.change)
+            and (record.effective_at, record.origin) == (self.at, Origin.LIVE)
+            and record.cause.event is None
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Life:
+    """A profile on its way through the log."""
+
+    plan: Plan
+    lateness: int
+    horizon: int | None
+    state: ProfileState = field(default_factory=ProfileState)
+    history: list[Event] = field(default_factory=list)
+    fresh: dict[str, bool] = field(default_factory=dict)
+    """Unfinished imports, and whether the profile was unjudged when each came."""
+    waiting: dict[str, list[Event]] = field(default_factory=dict)
+
+    def adopt(self, coming: InForce) -> list[Record]:
+        """Judges by another plan: what was due before is passed, then the history folded anew."""
+        records = self.passed(coming.since - 1)
+        self.plan = coming.plan
+        if self.state.clock is not None:
+            records += self._rebuild(self.state.clock, Origin.DEFINITION, fresh=False)
+        return records
+
+    def apply(self, entry: Entry) -> list[Record]:
+        """Does what live evaluation does with an entry."""
+        if isinstance(entry, Finished):
+            if entry.import_id not in self.fresh:
+                return []
+            self.history += self.waiting.pop(entry.import_id)
+            fresh = self.fresh.pop(entry.import_id)
+            return self._rebuild(entry.accepted_at, Origin.IMPORT, fresh=fresh)
+        if isinstance(entry, Imported):
+            self.fresh.setdefault(entry.import_id, self.state.clock is None)
+            self.waiting.setdefault(entry.import_id, []).append(entry.event)
+            return []
+        if not too_old(entry, self.horizon):
+            self.history.append(entry)
+        return self._stepped(
+            step(self.state, entry, self.plan, lateness=self.lateness, horizon=self.horizon)
+        )
+
+    def passed(self, through: int) -> list[Record]:
+        """Passes the moments up to and including `through`, less the lateness."""
+        return self._stepped(step(self.state, Passed(through), self.plan, lateness=self.lateness))
+
+    def _rebuild(self, through: int, origin: Origin, *, fresh: bool) -> list[Record]:
+        return self._stepped(
+            rebuild(
+                self.state,
+                self.history,
+                self.plan,
+                through=through,
+                origin=origin,
+                fresh=fresh,
+                horizon=self.horizon,
+            )
+        )
+
+    def _stepped(self, done: Step) -> list[Record]:
+        self.state = done.state
+        return done.records
+
+
+def as_known(
+    entries: Iterable[Entry],
+    plans: Sequence[InForce],
+    *,
+    at: int,
+    lateness: int = 0,
+    horizon: int | None = None,
+) -> ProfileState:
+    """The state behind the moment `at` (milliseconds, UTC), of the entries that were known then.
+
+    `plans` has at least one, in their order; the first judges also what was accepted before it.
+    """
+    life = _Life(plan=plans[0].plan, lateness=lateness, horizon=horizon)
+    coming = list(reversed(plans[1:]))
+    for entry in entries:
+        while coming and coming[-1].since <= accepted_at(entry):
+            life.adopt(coming.pop())
+        life.apply(entry)
+    while coming and coming[-1].since <= at:
+        life.adopt(coming.pop())
+    life.passed(at + lateness)
+    return life.state
+
+
+def by_hindsight(
+    events: Iterable[Event], plan: Plan, *, at: int, horizon: int | None = None
+) -> ProfileState:
+    """The state behind the moment `at` (milliseconds, UTC), as if all had been accepted at once.
+
+    `events` are without the live ones that were too old when they came.
+    """
+    known = [event._replace(accepted_at=event.time) for event in events if event.time <= at]
+    known.sort(key=lambda event: (event.time, event.order))
+    state = ProfileState()
+    for event in known:
+        state = step(state, event, plan, horizon=horizon).state
+    return step(state, Passed(at), plan).state
+
+
+def known_at(entries: Iterable[Entry], at: int) -> list[Entry]:
+    """The entries that were accepted up to a moment (milliseconds, UTC)."""
+    return [entry for entry in entries if accepted_at(entry) <= at]
+
+
+def decided_by(entries: Iterable[Entry], cause: int) -> list[Entry]:
+    """The entries that had been applied after the event of the order `cause` was."""
+    known: list[Entry] = []
+    for entry in entries:
+        known.append(entry)
+        if isinstance(entry, Event) and entry.order == cause:
+            break
+    return known
+
+
+def decided_in_time(
+    entries: Sequence[Entry],
+    plans: Sequence[InForce],
+    told: Told,
+    *,
+    lateness: int = 0,
+    horizon: int | None = None,
+) -> list[Entry]:
+    """The entries that had been applied when the passing of time brought a transition about.
+
+    They cannot be told by their times, since a late event may bring a moment that was over already.
+    """
+    life = _Life(plan=plans[0].plan, lateness=lateness, horizon=horizon)
+    coming = list(reversed(plans[1:]))
+    for count, entry in enumerate(entries):
+        records: list[Record] = []
+        while coming and coming[-1].since <= accepted_at(entry):
+            records += life.adopt(coming.pop())
+        records += life.apply(entry)
+        if any(told.is_meant(record) for record in records):
+            return list(entries[:count])
+    return list(entries)
+
+
+def judged(entries: Iterable[Entry], horizon: int | None) -> list[Event]:
+    """The events that a history holds: of finished imports, and live ones that were not too old."""
+    given = list(entries)
+    finished = {entry.import_id for entry in given if isinstance(entry, Finished)}
+    found = [
+        entry.event
+        for entry in given
+        if isinstance(entry, Imported) and entry.import_id in finished
+    ]
+    return found + [
+        entry for entry in given if isinstance(entry, Event) and not too_old(entry, horizon)
+    ]
+
+
+def accepted_at(entry: Entry) -> int:
+    """When the log accepted an entry (milliseconds, UTC)."""
+    return entry.event.accepted_at if isinstance(entry, Imported) else entry.accepted_at

@@ -1,0 +1,354 @@
+"""Explaining the past: reads what is recorded of a profile, and folds it up to a moment.
+
+The plan in force at a moment is found by when each plan was applied. Shards adopt a plan some
+milliseconds after that; where the profile's own records tell that an event was still judged by an
+older plan, the newer one counts from behind that event.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from hairspring.contracts.event.v1 import event_pb2
+from hairspring.contracts.transition.v1 import transition_pb2
+from hairspring.engine import past
+from hairspring.engine.durations import words
+from hairspring.engine.events import Event, too_old
+from hairspring.engine.explain import Account, account
+from hairspring.engine.past import Entry, InForce, Told
+from hairspring.engine.plan import Plan
+from hairspring.engine.records import Change
+from hairspring.engine.segments import Segment
+from hairspring.engine.simulate import Finished, Imported
+from hairspring.engine.state import ProfileState
+from hairspring.log.port import Log
+from hairspring.runtime.errors import Exhausted, InvalidInput, NotFound
+from hairspring.services.rule_evaluator.adapters.event_log import EventLog
+from hairspring.services.rule_evaluator.plans import PlanBook
+from hairspring.store.definitions import Applied, DefinitionStore
+from hairspring.store.port import Key
+from hairspring.wire.inputs import to_entry
+from hairspring.wire.times import iso, to_ms
+from hairspring.wire.transitions import read_record
+
+MOST_ENTRIES = 100_000
+MOST_PLANS = 50
+READ_AT_ONCE = 2_000
+
+Record = transition_pb2.Record
+CHANGES = {
+    transition_pb2.CHANGE_ENTERED: Change.ENTERED,
+    transition_pb2.CHANGE_LEFT: Change.LEFT,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A moment `at` (milliseconds, UTC), or that at which the transition at `position` was told."""
+
+    at: int | None = None
+    position: int | None = None
+    hindsight: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """How a profile stood to a segment at `at`, with the events and records that this names."""
+
+    at: int
+    segment: Segment
+    account: Account
+    events: dict[int, event_pb2.EventRecord]
+    records: list[Record]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """All that is recorded of a profile, and the plans that it was judged by."""
+
+    entries: list[Entry]
+    plans: list[InForce]
+    at: int
+    decided: Record | None
+    lateness: int
+    horizon: int | None
+
+
+class Explaining:
+    """Goes back in what is recorded. `lateness` and `horizon` are in milliseconds."""
+
+    def __init__(
+        self,
+        events: EventLog,
+        log: Log,
+        definitions: DefinitionStore,
+        book: PlanBook,
+        *,
+        lateness: int,
+        horizon: int,
+    ) -> None:
+        self._events = events
+        self._log = log
+        self._definitions = definitions
+        self._book = book
+        self._lateness = lateness
+        self._horizon = horizon
+
+    async def explain(self, key: Key, segment: str, moment: Moment, now: int) -> Explained:
+        """Explains how a profile stood to a segment. Raises NotFound, InvalidInput, Exhausted."""
+        recorded = await self._events.life(key.workspace, key.profile, MOST_ENTRIES)
+        if len(recorded) > MOST_ENTRIES:
+            raise Exhausted(
+                f"more than {MOST_ENTRIES} events are recorded of this profile; its past cannot be"
+                " explained, only how it stands now"
+            )
+        records = await self.records(key)
+        decided = _decided(records, segment, moment)
+        at = to_ms(decided.transition.effective_time) if decided else moment.at or 0
+        if at > now:
+            raise InvalidInput(f"{iso(at)} has not come yet; ask for a moment that has passed")
+        entries = [to_entry(record) for record in recorded]
+        applied = await self._definitions.changed(key.workspace, "segment")
+        case = _Case(
+            entries=entries,
+            plans=await self._plans(key.workspace, entries, records, applied, at, decided),
+            at=at,
+            decided=None if moment.hindsight else decided,
+            lateness=self._lateness,
+            horizon=self._horizon,
+        )
+        plan, notes = case.plans[-1].plan, list[str]()
+        if segment not in plan.number:
+            plan, notes = await self._today(key.workspace, segment, at, moment, applied)
+        found = plan.segments[plan.number[segment]]
+        state, more = await asyncio.to_thread(_fold, case, plan, moment.hindsight)
+        return Explained(
+            at=at,
+            segment=found,
+            account=account(found, state, at),
+            events={record.position: record for record in recorded},
+            records=latest(records, segment, at, None if decided is None else decided.position),
+            notes=notes + more,
+        )
+
+    async def records(self, key: Key) -> list[Record]:
+        """All that the evaluator recorded of a profile, in log order."""
+        found: list[Record] = []
+        after = 0
+        while True:
+            page = await self._log.history(
+                key.workspace, [key.profile], [key.shard], after=after, limit=READ_AT_ONCE
+            )
+            found += [
+                read_record(
+                    record.payload,
+                    position=record.position,
+                    shard=record.shard,
+                    workspace=record.workspace,
+                    profile=record.profile,
+                    accepted_at=record.accepted_at,
+                )
+                for record in page
+            ]
+            if len(page) < READ_AT_ONCE:
+                return found
+            after = page[-1].position
+
+    async def _plans(
+        self,
+        workspace: str,
+        entries: Sequence[Entry],
+        records: Sequence[Record],
+        applied: Sequence[Applied],
+        at: int,
+        decided: Record | None,
+    ) -> list[InForce]:
+        """The plans from the profile's first event on up to the one in force at the moment."""
+        began = past.accepted_at(entries[0]) if entries else at
+        starts = _starts(applied, entries, records)
+        if decided is not None:
+            wanted = [one for one in starts if one[1] <= decided.plan_version]
+        else:
+            wanted = [one for one in starts if one[0] <= at]
+        before = [one for one in wanted if one[0] <= began]
+        chain = [*before[-1:], *(one for one in wanted if one[0] > began)]
+        plans = [] if before else [InForce(since=0, plan=Plan(()))]
+        for since, version in chain[-MOST_PLANS:]:
+            found = (await self._book.at(version)).by_workspace.get(workspace) or Plan(())
+            plans.append(InForce(since=since, plan=found))
+        return plans
+
+    async def _today(
+        self,
+        workspace: str,
+        segment: str,
+        at: int,
+        moment: Moment,
+        applied: Sequence[Applied],
+    ) -> tuple[Plan, list[str]]:
+        """Today's plan, for a segment that did not exist then; only by hindsight."""
+        latest = await self._definitions.latest()
+        plan = (await self._book.at(latest)).by_workspace.get(workspace) or Plan(())
+        if segment not in plan.number:
+            raise NotFound(f"there is no segment {segment!r} now, and there was none at {iso(at)}")
+        version = plan.segments[plan.number[segment]].version
+        since = next((one.applied_at for one in applied if one.version == version), 0)
+        if not moment.hindsight:
+            raise NotFound(
+                f"there was no segment {segment!r} at {iso(at)}: its definition is of {iso(since)};"
+                " by hindsight, today's definition can be asked about that moment"
+            )
+        return plan, [f"the segment did not exist then; judged by its definition of {iso(since)}"]
+
+
+def latest(
+    records: Sequence[Record], segment: str, at: int, position: int | None = None, most: int = 20
+) -> list[Record]:
+    """The latest records of a segment that concern moments up to `at` (milliseconds, UTC).
+
+    With `position`, none that was recorded later.
+    """
+    found = [
+        record
+        for record in records
+        for body in [record.WhichOneof("body")]
+        if body in ("transition", "held", "dropped")
+        and getattr(record, body).segment == segment
+        and _moment_of(record) <= at
+        and (position is None or record.position <= position)
+    ]
+    return found[-most:]
+
+
+def _moment_of(record: Record) -> int:
+    body = record.WhichOneof("body")
+    if body == "transition":
+        return to_ms(record.transition.effective_time)
+    return to_ms(record.held.rise_time if body == "held" else record.dropped.rise_time)
+
+
+def _decided(records: Sequence[Record], segment: str, moment: Moment) -> Record | None:
+    """The recorded transition that is asked about, by its position or by its very moment."""
+    own = [
+        record
+        for record in records
+        if record.WhichOneof("body") == "transition" and record.transition.segment == segment
+    ]
+    if moment.position is not None:
+        for record in own:
+            if record.position == moment.position:
+                return record
+        raise NotFound(
+            f"there is no transition of this profile and segment at position {moment.position};"
+            " `hairspring transitions --why` tells the positions"
+        )
+    if moment.hindsight:
+        return None
+    at = [record for record in own if to_ms(record.transition.effective_time) == moment.at]
+    return at[-1] if at else None
+
+
+def _starts(
+    applied: Sequence[Applied], entries: Sequence[Entry], records: Sequence[Record]
+) -> list[tuple[int, int]]:
+    """From when on which plan version judged the profile's events."""
+    accepted = {entry.order: entry.accepted_at for entry in entries if isinstance(entry, Event)}
+    judged = [
+        (record.plan_version, accepted[order])
+        for record in records
+        for order in [_order_of(record)]
+        if order in accepted
+    ]
+    return [
+        (
+            max([one.applied_at, *(at for version, at in judged if version < one.version)]) + 1,
+            one.version,
+        )
+        for one in applied
+    ]
+
+
+def _order_of(record: Record) -> int | None:
+    kind, _, number = record.trace_id.partition("-")
+    return int(number) if kind == "event" and number.isdigit() else None
+
+
+def _fold(case: _Case, plan: Plan, hindsight: bool) -> tuple[ProfileState, list[str]]:
+    """The state at the moment, and what has to be said of it."""
+    at, horizon, decided = case.at, case.horizon, case.decided
+    if hindsight:
+        everything = past.judged(case.entries, horizon)
+        state = past.by_hindsight(everything, plan, at=at, horizon=horizon)
+        return state, _notes(case.entries, case, hindsight=True)
+    if decided is not None and decided.transition.origin != transition_pb2.ORIGIN_LIVE:
+        known = past.known_at(case.entries, _rebuilt_at(case, decided))
+        events = past.judged(known, horizon)
+        return past.by_hindsight(events, plan, at=at, horizon=horizon), _notes(known, case)
+    if decided is None:
+        known = past.known_at(case.entries, at)
+    elif decided.transition.cause.WhichOneof("kind") == "event":
+        known = past.decided_by(case.entries, decided.transition.cause.event.position)
+    else:
+        told = Told(
+            segment=decided.transition.segment,
+            change=CHANGES[decided.transition.change],
+            at=at,
+        )
+        known = past.decided_in_time(
+            case.entries, case.plans, told, lateness=case.lateness, horizon=horizon
+        )
+    state = past.as_known(known, case.plans, at=at, lateness=case.lateness, horizon=horizon)
+    return state, _notes(known, case)
+
+
+def _rebuilt_at(case: _Case, decided: Record) -> int:
+    """Up to when (milliseconds, UTC) history counted in the rebuild that told a transition."""
+    if decided.transition.origin == transition_pb2.ORIGIN_DEFINITION:
+        return case.plans[-1].since - 1
+    recorded = to_ms(decided.record_time)
+    ends = [entry.accepted_at for entry in case.entries if isinstance(entry, Finished)]
+    return max((end for end in ends if end <= recorded), default=recorded)
+
+
+def _notes(known: Sequence[Entry], case: _Case, *, hindsight: bool = False) -> list[str]:
+    """What has to be known about an answer that rests on these entries."""
+    notes = []
+    if case.decided is not None:
+        notes.append("as it was decided")
+    finished = {entry.import_id for entry in known if isinstance(entry, Finished)}
+    waiting = [e for e in known if isinstance(e, Imported) and e.import_id not in finished]
+    if waiting:
+        notes.append(f"{_events(len(waiting))} of an import that had not finished: not judged yet")
+    distant = [e for e in known if isinstance(e, Event) and too_old(e, case.horizon)]
+    if distant and case.horizon is not None:
+        notes.append(
+            f"{_events(len(distant))} more than {words(case.horizon)} old when accepted:"
+            " beyond the horizon, judged by nothing"
+        )
+    if not hindsight:
+        later = _later(known, case)
+        if later:
+            notes.append(f"{_events(later)} of before that came later: counted by hindsight only")
+    first = min(_times(case.entries), default=case.at)
+    if first > case.at:
+        notes.append(f"what is recorded of this profile begins at {iso(first)}")
+    return notes
+
+
+def _later(known: Sequence[Entry], case: _Case) -> int:
+    """How many events of up to the moment are not among those that were known."""
+    here, everywhere = (
+        sum(time <= case.at for time in _times(entries)) for entries in (known, case.entries)
+    )
+    return everywhere - here
+
+
+def _times(entries: Sequence[Entry]) -> Iterator[int]:
+    for entry in entries:
+        if not isinstance(entry, Finished):
+            yield entry.event.time if isinstance(entry, Imported) else entry.time
+
+
+def _events(count: int) -> str:
+    return f"{count} event" + ("" if count == 1 else "s")
