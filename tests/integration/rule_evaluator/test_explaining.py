@@ -189,7 +189,7 @@ async def test_a_rise_that_waits_is_told(running: Cluster) -> None:
 async def test_a_segment_that_was_not_there_yet(running: Cluster) -> None:
     """What was not known then is refused with a way out: today's definition, by hindsight."""
     [old] = await running.track(track("cy", "Waved", id="w1"))
-    then = old.accept_time.ToMilliseconds()
+    then = old.accept_time.ToMilliseconds() + 1
     await eventually(lambda: now() > then + 1)
     later = "kind: Segment\nname: wavers\nenter: {performed: {event: Waved}}\n"
     assert await running.apply(later) == []
