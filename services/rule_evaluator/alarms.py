@@ -10,9 +10,9 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
-import grpc
 from hairspring.ownership.port import Owned
 from hairspring.runtime.clock import Clock
+from hairspring.runtime.errors import Unavailable
 from hairspring.runtime.logging import get_logger
 from hairspring.store.port import Key, SegmentStore
 from hairspring.timers.loop import TimerLoop
@@ -108,7 +108,7 @@ class Alarms:
                     if self._loop is not None:
                         self._loop.look()
                 await self._sweep(self._clock() - SWEEP_BEHIND_MS)
-            except (QueueUnavailable, grpc.aio.AioRpcError) as error:
+            except (QueueUnavailable, Unavailable) as error:
                 self._log.warning("alarms_sweep_failed", error=repr(error))
             await asyncio.sleep(SWEEP_SECONDS)
 

@@ -14,6 +14,7 @@ import grpc
 from hairspring.engine.events import Event, too_old
 from hairspring.ownership.port import Owned
 from hairspring.runtime.clock import Clock
+from hairspring.runtime.errors import Unavailable
 from hairspring.runtime.logging import get_logger
 from hairspring.services.rule_evaluator import lines
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog, EventRecord
@@ -94,9 +95,15 @@ class Term:
     ) -> None:
         """Has profiles judged behind a barrier at `through` (milliseconds, UTC).
 
-        Returns once that is committed. `reader` sees each profile right after.
+        Returns once that is committed. `reader` sees each profile right after. Raises Unavailable
+        where ingest does not answer.
         """
-        barrier = await self._events.barrier(through + self._lateness)
+        try:
+            barrier = await self._events.barrier(through + self._lateness)
+        except grpc.aio.AioRpcError as error:
+            raise Unavailable(
+                "ingest does not answer just now, so it is not known what was accepted; try again"
+            ) from error
         wake = Wake(keys=keys, barrier=barrier, rung=rung)
         if reader is not None:
             wake.reader = reader

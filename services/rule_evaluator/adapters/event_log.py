@@ -43,10 +43,14 @@ class EventLog:
             yield response.records, response.through_position
 
     async def barrier(self, through: int) -> Barrier:
-        """Draws a barrier behind `through` (milliseconds, UTC)."""
+        """Draws a barrier behind `through` (milliseconds, UTC).
+
+        Waits some seconds for an ingest that is just coming back.
+        """
         response = await self._stub.ReachBarrier(
             event_log_service_pb2.ReachBarrierRequest(through_time=from_ms(through)),
             timeout=BARRIER_SECONDS,
+            wait_for_ready=True,
         )
         return Barrier(position=response.position, through=to_ms(response.through_time))
 

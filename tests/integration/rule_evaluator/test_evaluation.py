@@ -122,6 +122,18 @@ async def test_check_waits_for_what_was_accepted(running: Cluster) -> None:
         assert answer.answers[0].member
 
 
+async def test_check_waits_for_an_ingest_that_comes_back(running: Cluster) -> None:
+    """A question that is asked while ingest is started again is answered once it is there."""
+    await running.track(track("dora", "Order Completed", id="e1"))
+    await running.services["ingest"].kill()
+    question = membership_service_pb2.MembershipQuestion(profile_id="dora", segment="buyers")
+    asking = running.memberships.CheckMemberships(
+        membership_service_pb2.CheckMembershipsRequest(questions=[question]), timeout=30
+    )
+    await running.services["ingest"].start()
+    assert (await asking).answers[0].member
+
+
 async def test_members_are_listed_and_explained(running: Cluster) -> None:
     """Members can be listed and counted, and each membership has its reasons."""
     await running.track(track("cleo", "Order Completed", id="d1"))
