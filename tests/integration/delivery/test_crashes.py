@@ -7,6 +7,7 @@ import signal
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -122,6 +123,34 @@ async def test_sigterm_finishes_what_is_in_hand(
 
     await eventually(all_sent)
     assert mail_sink.accepted == 200
+
+
+async def test_sigterm_waits_for_a_slow_mail_server(
+    process: DeliveryProcess, peers: Peers, mail_sink: MailSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mail whose server takes its time while delivery ends is known to have been sent."""
+    handing_over = asyncio.Event()
+    take = mail_sink.handle_DATA
+
+    async def take_slowly(*arguments: Any) -> str:
+        handing_over.set()
+        await asyncio.sleep(1.5)  # longer than loops without anything in hand may take to end
+        return await take(*arguments)
+
+    monkeypatch.setattr(mail_sink, "handle_DATA", take_slowly)
+    peers.define(1, flow(send()), PLAIN_MAIL)
+    peers.traits["ada"] = {"email": "ada@example.com"}
+    await process.start()
+    await peers.enter("ada", now_ms())
+    async with asyncio.timeout(30):
+        await handing_over.wait()
+
+    assert await process.end(signal.SIGTERM) == 0
+
+    running = Delivery(address=await process.start())
+    [message] = await running.messages()
+    assert (message.status, message.attempts) == (SENT, 1)
+    assert mail_sink.accepted == 1
 
 
 async def test_a_second_replica_takes_over_from_a_killed_one(
