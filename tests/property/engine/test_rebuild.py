@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
 
+from hairspring.engine.events import too_old
 from hairspring.engine.plan import Plan
 from hairspring.engine.rebuild import rebuild
 from hairspring.engine.records import Change, Origin, Record, Transition
@@ -33,13 +34,14 @@ def test_a_profile_never_judged_is_rebuilt_as_simulated(random: Random) -> None:
     world = worlds.in_order(random)
     plan = translated.plan(world.segments)
     events = [translated.event(event) for event in world.events]
-    backwards = reversed(events)
+    backwards, horizon = reversed(events), random.choice((None, random.randint(3, 10)))
 
     state, records, alarm = rebuild(
-        ProfileState(), backwards, plan, through=END, origin=Origin.IMPORT
+        ProfileState(), backwards, plan, through=END, origin=Origin.IMPORT, horizon=horizon
     )
 
-    expected = [told.record for told in simulate([("ada", e) for e in events], plan, until=END)]
+    simulated = simulate([("ada", e) for e in events], plan, until=END, horizon=horizon)
+    expected = [told.record for told in simulated]
     assert marked(expected, Origin.IMPORT) == records
     assert alarm is None or alarm > END
     followed = oracle.by_event_time(world.segments, world.events, END)
@@ -106,7 +108,9 @@ def imports_beside_life(random: Random) -> list[tuple[str, oracle.Event | Finish
     return entries
 
 
-def follow(entries: list[tuple[str, oracle.Event | Finished]], plan: Plan) -> list[Transition]:
+def follow(
+    entries: list[tuple[str, oracle.Event | Finished]], plan: Plan, horizon: int | None = None
+) -> list[Transition]:
     """All transitions of the log."""
     said = []
     for kind, entry in entries:
@@ -116,7 +120,7 @@ def follow(entries: list[tuple[str, oracle.Event | Finished]], plan: Plan) -> li
             said.append(("ada", Imported(translated.event(entry), "import")))
         else:
             said.append(("ada", translated.event(entry)))
-    found = simulate_accepted(said, plan, until=END)
+    found = simulate_accepted(said, plan, until=END, horizon=horizon)
     return [told.record for told in found if isinstance(told.record, Transition)]
 
 
@@ -145,7 +149,9 @@ def test_imports_beside_live_events_alternate(random: Random) -> None:
     """What was published of a profile reads as one story, whatever was imported when."""
     world = definitions.segments(random)
 
-    transitions = follow(imports_beside_life(random), translated.plan(world))
+    horizon = random.choice((None, random.randint(3, 10)))
+
+    transitions = follow(imports_beside_life(random), translated.plan(world), horizon)
 
     alternates(transitions)
 
@@ -154,11 +160,16 @@ def test_imports_beside_live_events_alternate(random: Random) -> None:
 def test_imports_beside_live_events_end_in_the_truth(random: Random) -> None:
     """In the end those are members for whom, over the whole history, `enter` holds."""
     world = definitions.without_memory(definitions.segments(random))
-    entries = imports_beside_life(random)
+    entries, horizon = imports_beside_life(random), random.choice((None, random.randint(3, 10)))
 
-    transitions = follow(entries, translated.plan(world))
+    transitions = follow(entries, translated.plan(world), horizon)
 
-    history = [entry for _, entry in entries if isinstance(entry, oracle.Event)]
+    history = [
+        entry
+        for kind, entry in entries
+        if isinstance(entry, oracle.Event)
+        and (kind == "imported" or not too_old(translated.event(entry), horizon))
+    ]
     history.sort(key=lambda event: (event.time, event.order))
     expected = set[str]()
     for segment in world if history else ():

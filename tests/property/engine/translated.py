@@ -12,6 +12,8 @@ from hairspring.engine.events import Event, EventKind
 from hairspring.engine.plan import Plan
 from hairspring.engine.records import Dropped, Held, Record, Transition
 from hairspring.engine.segments import Segment
+from hairspring.engine.state import ProfileState
+from hairspring.engine.step import step
 from hairspring.engine.streams import Pattern
 from hairspring.engine.values import Takes
 
@@ -147,6 +149,14 @@ def segment(said: oracle.Segment) -> Segment:
 
 def plan(said: Iterable[oracle.Segment]) -> Plan:
     return Plan([segment(one) for one in said])
+
+
+def state(events: Iterable[oracle.Event], said: Iterable[oracle.Segment]) -> ProfileState:
+    """What the engine keeps of a profile after some events."""
+    compiled, found = plan(said), ProfileState()
+    for one in events:
+        found = step(found, event(one), compiled).state
+    return found
 
 
 def told(records: Iterable[Record], *, reasons: bool = False) -> Story:

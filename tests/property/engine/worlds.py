@@ -40,33 +40,54 @@ def as_accepted(random: Random, most: int = 9) -> World:
     return World(segments(random), events_as_accepted(random, most))
 
 
+@dataclass(frozen=True)
+class Pool:
+    """What the events of one case are made of: at times of very little, so that it meets."""
+
+    names: tuple[str, ...]
+    groups: tuple[object, ...]
+    values: tuple[object, ...]
+    of_traits: float  #: How many of all events change traits.
+
+
+def pool(random: Random) -> Pool:
+    """A few of everything, or all."""
+    return Pool(
+        random.choice((EVENT_NAMES, EVENT_NAMES, ("A", "B"), ("A", "A", "B", "C"))),
+        random.choice((GROUPS, tuple(random.choices(GROUPS, k=2)), (1, 1.0, "1", None))),
+        random.choice((VALUES, tuple(random.choices(VALUES, k=3)), (0.1, 0.2, 0.3, 1, 2))),
+        random.choice((0.05, 0.15, 0.3)),
+    )
+
+
 def events_in_order(random: Random, most: int = 9) -> tuple[oracle.Event, ...]:
     """Events in the order of time, each accepted at once."""
-    times = _times(random, most)
-    return tuple(event(random, order, time, time) for order, time in enumerate(times))
+    times, drawn = _times(random, most), pool(random)
+    return tuple(event(random, drawn, order, time, time) for order, time in enumerate(times))
 
 
 def events_as_accepted(random: Random, most: int = 9) -> tuple[oracle.Event, ...]:
     """Events in the order of acceptance, some of them late."""
+    times, drawn = _times(random, most), pool(random)
     return tuple(
-        event(random, order, accepted_at - random.choice(DELAYS), accepted_at)
-        for order, accepted_at in enumerate(_times(random, most))
+        event(random, drawn, order, accepted_at - random.choice(DELAYS), accepted_at)
+        for order, accepted_at in enumerate(times)
     )
 
 
-def event(random: Random, order: int, time: int, accepted_at: int) -> oracle.Event:
+def event(random: Random, drawn: Pool, order: int, time: int, accepted_at: int) -> oracle.Event:
     """An event at a time, now and then a change of traits."""
-    if random.random() < 0.15:
+    if random.random() < drawn.of_traits:
         return change_of_traits(random, order, time, accepted_at)
     return oracle.Event(
-        random.choice(EVENT_NAMES),
+        random.choice(drawn.names),
         time,
         order,
         accepted_at,
         marked=random.random() < 0.5,
-        group=random.choice(GROUPS),
-        other=random.choice(GROUPS),
-        value=random.choice(VALUES),
+        group=random.choice(drawn.groups),
+        other=random.choice(drawn.groups),
+        value=random.choice(drawn.values),
     )
 
 

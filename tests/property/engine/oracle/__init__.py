@@ -24,7 +24,7 @@ Where the page leaves something open, it takes these decisions, as the engine do
 - What events a condition is explained by (`evidence`) is not on the page; see `reasons.py`.
 """
 
-from tests.property.engine.oracle.days import midnight, says
+from tests.property.engine.oracle.days import midnight, moment, says
 from tests.property.engine.oracle.following import Oracle, Told, as_accepted, by_event_time
 from tests.property.engine.oracle.holding import holds
 from tests.property.engine.oracle.reasons import Reason
@@ -81,5 +81,6 @@ __all__ = [
     "holds",
     "leaves",
     "midnight",
+    "moment",
     "says",
 ]

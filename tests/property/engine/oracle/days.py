@@ -52,7 +52,7 @@ def judge(condition: OfTraits, history: list[Event], t: int) -> bool:
             tags = known.get(TAGS, ())
             return isinstance(tags, set) and condition.tag in tags
         case Date():
-            at = _moment(known.get(condition.trait))
+            at = moment(known.get(condition.trait))
             return at is not None and at + condition.begin <= t < at + condition.end
         case Anniversary():
             return any(
@@ -115,7 +115,8 @@ def _read(value: object) -> tuple[int, ...] | None:
     return year, month, day, whole
 
 
-def _moment(value: object) -> int | None:
+def moment(value: object) -> int | None:
+    """The moment of a date or a date-time, UTC where it names no zone; None for others."""
     read = _read(value)
     if read is None:
         return None
