@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
@@ -26,8 +27,8 @@ def maybe(random: Random, chance: float, draw: Callable[[Random], T]) -> T | Non
 
 
 def duration(random: Random) -> int:
-    """Short ones are likelier."""
-    return random.choice((1, 1, 2, 2, 3, 4, 5, 8))
+    """Short ones are likelier; the long ones outlast a short horizon."""
+    return random.choice((1, 1, 2, 2, 3, 4, 5, 8, 13))
 
 
 def pattern(random: Random, by: str | None = None) -> oracle.Pattern:
@@ -136,7 +137,22 @@ def condition(random: Random, names: tuple[str, ...] = (), depth: int = 0) -> or
 
 
 def segments(random: Random) -> tuple[oracle.Segment, ...]:
-    """One to three, each of which may refer to those before it."""
+    """One to three, each of which may refer to those before it; half of the time they are alike."""
+    found = _segments(random)
+    if random.random() < 0.5:
+        return found
+    few = (pattern(random), pattern(random))
+    return tuple(
+        oracle.rewritten(segment, lambda said: alike(random, few, said)) for segment in found
+    )
+
+
+def alike(random: Random, few: tuple[oracle.Pattern, ...], said: oracle.Pattern) -> oracle.Pattern:
+    """A pattern that means one of a few kinds of events, so that conditions share streams."""
+    return replace(random.choice(few), by=said.by)
+
+
+def _segments(random: Random) -> tuple[oracle.Segment, ...]:
     return tuple(
         oracle.Segment(
             SEGMENT_NAMES[index],

@@ -63,7 +63,7 @@ def test_simulation_as_accepted(random: Random) -> None:
 def test_conditions_alone(random: Random) -> None:
     """Each condition answers right at every moment, and its `until` is never too late."""
     said = definitions.condition(random)
-    events = worlds.events_as_accepted(random)
+    events = worlds.events_as_accepted(random, 14)
     condition = translated.condition(said)
     plan = translated.plan([oracle.Segment("watching", said)])
     state = ProfileState()

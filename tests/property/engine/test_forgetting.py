@@ -15,7 +15,7 @@ from tests.property.engine.profiles import property_test
 from tests.property.engine.worlds import END
 
 #: Events of one case, so many that most of them lie beyond the horizon in the end.
-MANY = 16
+MANY = 20
 
 
 def short_horizon(random: Random) -> int:

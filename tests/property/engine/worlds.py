@@ -17,6 +17,7 @@ EVENT_NAMES = ("A", "A", "A", "B", "B", "C", "X")
 #: Those that are equal as in JSON, those that look so, and those that name no group.
 GROUPS = (1, 1, 1, 1.0, 2, 2, "1", True, 0, -0.0, 2.5, None, None, (1,))
 VALUES = (0.1, 0.2, 0.3, 0.1, 1, 1, 1.0, 2, -2, 1e16, -1e16, 1e308, True, "1", "gold", "iron", None)
+SUMMANDS = (0.1, 0.2, 0.3, 1, 2, 3, -2, -1)
 DELAYS = (0, 0, 0, 0, 1, 2, 3, 5, 8, 13)
 #: The latest time of an event, and a moment behind everything that can still happen.
 LATEST, END = 20, 40
@@ -54,8 +55,8 @@ def pool(random: Random) -> Pool:
     """A few of everything, or all."""
     return Pool(
         random.choice((EVENT_NAMES, EVENT_NAMES, ("A", "B"), ("A", "A", "B", "C"))),
-        random.choice((GROUPS, tuple(random.choices(GROUPS, k=2)), (1, 1.0, "1", None))),
-        random.choice((VALUES, tuple(random.choices(VALUES, k=3)), (0.1, 0.2, 0.3, 1, 2))),
+        random.choice((GROUPS, tuple(random.choices(GROUPS, k=2)), (1, 1.0), (1, 2, None))),
+        random.choice((VALUES, tuple(random.choices(VALUES, k=3)), SUMMANDS, SUMMANDS)),
         random.choice((0.05, 0.15, 0.3)),
     )
 

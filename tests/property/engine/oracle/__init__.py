@@ -50,6 +50,7 @@ from tests.property.engine.oracle.words import (
     compares,
     conditions_of,
     leaves,
+    rewritten,
 )
 
 __all__ = [
@@ -82,5 +83,6 @@ __all__ = [
     "leaves",
     "midnight",
     "moment",
+    "rewritten",
     "says",
 ]

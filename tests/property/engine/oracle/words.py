@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TypeVar
+
+T = TypeVar("T")
 
 OPERATORS = {
     ">=": operator.ge,
@@ -189,3 +192,15 @@ def conditions_of(segment: Segment) -> Iterator[Condition]:
 def references(segment: Segment) -> set[str]:
     """Every segment that a segment refers to."""
     return {leaf.segment for leaf in conditions_of(segment) if isinstance(leaf, Member)}
+
+
+def rewritten(said: T, change: Callable[[Pattern], Pattern]) -> T:
+    """The same condition or segment with its patterns changed."""
+    if isinstance(said, Pattern):
+        return change(said)
+    if isinstance(said, tuple):
+        return tuple(rewritten(part, change) for part in said)
+    if not is_dataclass(said):
+        return said
+    parts = {field.name: getattr(said, field.name) for field in fields(said)}
+    return replace(said, **{name: rewritten(part, change) for name, part in parts.items()})
