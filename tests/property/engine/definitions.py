@@ -136,6 +136,18 @@ def condition(random: Random, names: tuple[str, ...] = (), depth: int = 0) -> or
     return oracle.All(parts) if kind == "all" else oracle.Any(parts)
 
 
+def leaf(random: Random) -> oracle.Condition:
+    """One without parts, or two that are likely to share streams."""
+    if random.random() < 0.5:
+        return random.choice(LEAVES)(random)
+    few = (pattern(random), pattern(random))
+    two = tuple(
+        oracle.rewritten(random.choice(LEAVES)(random), lambda said: alike(random, few, said))
+        for _ in range(2)
+    )
+    return oracle.All(two) if random.random() < 0.5 else oracle.Any(two)
+
+
 def segments(random: Random) -> tuple[oracle.Segment, ...]:
     """One to three, each of which may refer to those before it; half of the time they are alike."""
     found = _segments(random)

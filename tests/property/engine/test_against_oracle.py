@@ -62,8 +62,9 @@ def test_simulation_as_accepted(random: Random) -> None:
 @property_test
 def test_conditions_alone(random: Random) -> None:
     """Each condition answers right at every moment, and its `until` is never too late."""
-    said = definitions.condition(random)
-    events = worlds.events_as_accepted(random, 14)
+    said, events = definitions.condition(random), worlds.events_as_accepted(random, 14)
+    if random.random() < 0.5:
+        said, events = definitions.leaf(random), worlds.busy(random)
     condition = translated.condition(said)
     plan = translated.plan([oracle.Segment("watching", said)])
     state = ProfileState()

@@ -8,7 +8,7 @@ from hairspring.engine.records import Record
 from hairspring.engine.state import ProfileState
 from hairspring.engine.step import Passed, step
 
-from tests.property.engine import oracle, translated, worlds
+from tests.property.engine import definitions, oracle, translated, worlds
 from tests.property.engine.profiles import property_test
 from tests.property.engine.worlds import END
 
@@ -17,6 +17,9 @@ from tests.property.engine.worlds import END
 def test_transitions_name_the_events_that_the_oracle_used(random: Random) -> None:
     """Condition by condition: whether it held, by which events, for which groups."""
     world, lateness = worlds.as_accepted(random, 12), random.randint(0, 4)
+    if random.random() < 0.5:
+        said = oracle.Segment("watching", definitions.leaf(random))
+        world = worlds.World((said,), worlds.busy(random))
     plan = translated.plan(world.segments)
     state, records = ProfileState(), list[Record]()
 

@@ -18,6 +18,7 @@ EVENT_NAMES = ("A", "A", "A", "B", "B", "C", "X")
 GROUPS = (1, 1, 1, 1.0, 2, 2, "1", True, 0, -0.0, 2.5, None, None, (1,))
 VALUES = (0.1, 0.2, 0.3, 0.1, 1, 1, 1.0, 2, -2, 1e16, -1e16, 1e308, True, "1", "gold", "iron", None)
 SUMMANDS = (0.1, 0.2, 0.3, 1, 2, 3, -2, -1)
+WORDS = ("gold", "iron", "iron", 1, 2, True)
 DELAYS = (0, 0, 0, 0, 1, 2, 3, 5, 8, 13)
 #: The latest time of an event, and a moment behind everything that can still happen.
 LATEST, END = 20, 40
@@ -61,6 +62,18 @@ def pool(random: Random) -> Pool:
     )
 
 
+def busy(random: Random) -> tuple[oracle.Event, ...]:
+    """Many events of few kinds, so that much lies beyond a short horizon, time and again."""
+    times = sorted(random.randint(0, LATEST) for _ in range(random.randint(8, 30)))
+    drawn = Pool(
+        random.choice((("A",), ("A", "A", "A", "B"), ("A", "A", "A", "B", "B", "C"))),
+        random.choice(((1, 1.0), (1, 2.0), (1, 1.0, 2, None))),
+        random.choice((SUMMANDS, SUMMANDS, (0.1, 0.2, 0.3), (1e16, -1e16, 1, -1), WORDS)),
+        random.choice((0.0, 0.0, 0.1, 0.3)),
+    )
+    return _accepted(random, drawn, times)
+
+
 def events_in_order(random: Random, most: int = 9) -> tuple[oracle.Event, ...]:
     """Events in the order of time, each accepted at once."""
     times, drawn = _times(random, most), pool(random)
@@ -69,7 +82,11 @@ def events_in_order(random: Random, most: int = 9) -> tuple[oracle.Event, ...]:
 
 def events_as_accepted(random: Random, most: int = 9) -> tuple[oracle.Event, ...]:
     """Events in the order of acceptance, some of them late."""
-    times, drawn = _times(random, most), pool(random)
+    times = _times(random, most)
+    return _accepted(random, pool(random), times)
+
+
+def _accepted(random: Random, drawn: Pool, times: list[int]) -> tuple[oracle.Event, ...]:
     return tuple(
         event(random, drawn, order, accepted_at - random.choice(DELAYS), accepted_at)
         for order, accepted_at in enumerate(times)
