@@ -102,7 +102,7 @@ class Term:
             barrier = await self._events.barrier(through + self._lateness)
         except grpc.aio.AioRpcError as error:
             raise Unavailable(
-                "ingest does not answer just now, so it is not known what was accepted; try again"
+                f"ingest cannot say just now what was accepted ({error.details()}); try again"
             ) from error
         wake = Wake(keys=keys, barrier=barrier, rung=rung)
         if reader is not None:
