@@ -114,14 +114,17 @@ async def test_all_ring_on_time(ledger: Ledger) -> None:
 
 
 async def test_flush_is_noticed_and_rebuilt(ledger: Ledger, redis_url: str) -> None:
-    """After FLUSHALL in the middle, every timer still rings, once."""
+    """After FLUSHALL in the middle, every timer still rings; hardly one twice.
+
+    One that had been claimed when its shard was rebuilt, and was not yet done, rings again.
+    """
     await ledger.add(some("t", 500, 1_500))
     await eventually(lambda: len(ledger.done) > 100)
     async with Redis.from_url(redis_url) as redis:
         await redis.flushall()
     await eventually(lambda: len(ledger.done) == 500)
     assert ledger.generation >= 2
-    assert ledger.repeated == 0
+    assert ledger.repeated <= LoopSettings().batch // 2
 
 
 async def test_server_dies_and_comes_back(ledger: Ledger, valkey_server: ValkeyServer) -> None:
