@@ -15,6 +15,17 @@ from hairspring.expressions import compile_path
 
 _KEYS = (*patterns.KEYS, *patterns.BY, "of", "fn", "is", "within", "since")
 _ENDS = (Function.FIRST, Function.LAST)
+#: What others call them.
+_WORDS = {
+    "count": "; to count events, write `performed` with `times`",
+    "total": "; write sum",
+    "average": "; write avg",
+    "mean": "; write avg",
+    "minimum": "; write min",
+    "maximum": "; write max",
+    "distinct": "; write count_distinct",
+    "unique": "; write count_distinct",
+}
 
 
 def read(field: Field) -> Body | None:
@@ -35,7 +46,8 @@ def read(field: Field) -> Body | None:
     sound = len(field.report.problems) == before
     if sound and body["since"] is not None and patterns.covers(body["since"], body):
         entries["since"].refuse(
-            "every event with a value is also one to start anew from, so there are never any values"
+            "every event with a value is also one to start anew from, so there are never any "
+            "values; name another event in `since`"
         )
     return body
 
@@ -62,5 +74,6 @@ def _function(field: Field) -> Function | None:
         if isinstance(node, Scalar) and node.value == function.value:
             return function
     known = listed([function.value for function in Function])
-    field.refuse(f"`fn` is {known}, not {described(node)}")
+    hint = _WORDS.get(node.value.lower(), "") if isinstance(node, Scalar) else ""
+    field.refuse(f"`fn` is {known}, not {described(node)}{hint}")
     return None

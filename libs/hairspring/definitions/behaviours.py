@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hairspring.definitions import comparisons, patterns
+from hairspring.definitions import comparisons, durations, hints, patterns
 from hairspring.definitions.fields import Field, described
 from hairspring.definitions.patterns import Body
 from hairspring.definitions.problems import listed
-from hairspring.definitions.yaml_nodes import Entries, Scalar, ScalarKind
+from hairspring.definitions.yaml_nodes import Entries, Items, Scalar, ScalarKind
 from hairspring.engine import conditions as engine
 from hairspring.engine.conditions.comparison import AT_LEAST_ONCE
 
 MOST_STEPS = 20
+
+#: What else a condition needs besides an event, for the answer to a bare event name.
+_NEEDED = {"abandoned": ("unless", "after"), "inactive": ("for",), "aggregate": ("of", "fn", "is")}
 
 
 def read_performed(field: Field) -> Body | None:
@@ -30,13 +33,14 @@ def read_performed(field: Field) -> Body | None:
     holds_at_zero = comparisons.parse(body["times"]).holds(0)
     if body["by"] is not None and holds_at_zero:
         entries["times"].refuse(
-            f"with `by`, '{body['times']}' would hold for every group that nobody ever named; ask "
-            "for a number that 0 does not satisfy, and put `not` around it"
+            f"with `by`, '{body['times']}' would hold for every group that nobody ever named; "
+            f"write '{comparisons.opposite(body['times'])}', and put `not` around the condition"
         )
     elif body["since"] is not None and patterns.covers(body["since"], body):
         entries["since"].refuse(
             "every event that is counted is also one to count anew from, so the count is always 0, "
-            f"and '{body['times']}' {'always' if holds_at_zero else 'never'} holds"
+            f"and '{body['times']}' {'always' if holds_at_zero else 'never'} holds; name another "
+            "event in `since`"
         )
     return body
 
@@ -47,7 +51,7 @@ def read_choice(entries: Mapping[str, Field]) -> Body:
     if "within" in entries:
         body["within"] = entries["within"].duration("`within`")
     if "since" in entries:
-        body["since"] = patterns.read_cut(entries["since"], "`since`", by="by" in entries)
+        body["since"] = patterns.read_cut(entries["since"], "since", by="by" in entries)
     return body
 
 
@@ -61,7 +65,7 @@ def read_abandoned(field: Field) -> Body | None:
     body = patterns.read(entries, by=True)
     body |= {"unless": None, "after": None, "restart": True}
     if "unless" in entries:
-        body["unless"] = patterns.read_cut(entries["unless"], "`unless`", by="by" in entries)
+        body["unless"] = patterns.read_cut(entries["unless"], "unless", by="by" in entries)
     if "after" in entries:
         body["after"] = entries["after"].duration("`after`")
     if "restart" in entries:
@@ -69,7 +73,8 @@ def read_abandoned(field: Field) -> Body | None:
     sound = len(field.report.problems) == before
     if sound and patterns.covers(body["unless"], body):
         entries["unless"].refuse(
-            "this can never hold: every event that starts it also ends it at once"
+            "this can never hold: every event that starts it also ends it at once; name another "
+            "event in `unless`"
         )
     return body
 
@@ -77,6 +82,9 @@ def read_abandoned(field: Field) -> Body | None:
 def read_sequence(field: Field) -> Body:
     """The canonical form of `sequence`."""
     keys = ("steps", "within", "recent", *patterns.BY)
+    if isinstance(field.node, Items):
+        field.refuse("write the list under `steps`: `sequence: {steps: [...]}`")
+        return {}
     entries = field.entries("`sequence`", keys, required=("steps",))
     body: Body = {"steps": [], "within": None, "recent": None, "by": patterns.read_by(entries)}
     if "steps" in entries:
@@ -85,7 +93,7 @@ def read_sequence(field: Field) -> Body:
             entries["steps"].refuse("a sequence has two steps or more; for one, write `performed`")
         elif len(steps) > MOST_STEPS:
             entries["steps"].refuse(f"a sequence has at most {MOST_STEPS} steps")
-        body["steps"] = [patterns.read_alone(step, "a step") for step in steps[:MOST_STEPS]]
+        body["steps"] = [patterns.read_step(step) for step in steps[:MOST_STEPS]]
     for key in ("within", "recent"):
         if key in entries:
             body[key] = entries[key].duration(f"`{key}`")
@@ -106,7 +114,9 @@ def is_pattern_mapping(field: Field, keys: tuple[str, ...]) -> bool:
     """Whether it is one; a bare event name is a mistake so near that the answer says it all."""
     node, keyword = field.node, field.path.rsplit(".", 1)[-1]
     if isinstance(node, Scalar) and node.kind is not ScalarKind.NULL:
-        field.refuse(f"write `{keyword}: {{event: {node.value[:60]}}}`")
+        event = "NAME" if durations.is_one(node.value) else node.value[:60]
+        rest = "".join(f", {hints.EXAMPLES[key]}" for key in _NEEDED.get(keyword, ()))
+        field.refuse(f"write `{keyword}: {{event: {event}{rest}}}`")
         return False
     if not isinstance(node, Entries):
         known = listed(keys, "and")

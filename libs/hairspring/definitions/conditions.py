@@ -8,7 +8,7 @@ from hairspring.definitions.fields import Field, described
 from hairspring.definitions.kinds import Kind
 from hairspring.definitions.patterns import Body
 from hairspring.definitions.problems import listed, quoted
-from hairspring.definitions.yaml_nodes import Entries
+from hairspring.definitions.yaml_nodes import Entries, Items
 from hairspring.engine import conditions as engine
 
 
@@ -39,10 +39,30 @@ def build(body: Mapping[str, Any]) -> engine.Condition:
 
 
 def _read_list(field: Field) -> list[Body | None]:
-    return [read(part) for part in field.items(f"`{field.path.rsplit('.', 1)[-1]}`")]
+    keyword = field.path.rsplit(".", 1)[-1]
+    if isinstance(field.node, Entries):
+        field.refuse(f"`{keyword}` is a list of conditions; put a `- ` before each")
+        return []
+    return [read(part) for part in field.items(f"`{keyword}`")]
+
+
+def _read_not(field: Field) -> Body | None:
+    if isinstance(field.node, Items):
+        field.refuse(
+            "`not` takes one condition, and a condition is a mapping; for none of several, write "
+            "`not: {any: [...]}`"
+        )
+        return None
+    return read(field)
 
 
 def _read_segment(field: Field) -> str | None:
+    if isinstance(field.node, Items):
+        field.refuse(
+            "`segment` takes the name of one; for several, write a `segment` for each under "
+            "`any` or `all`"
+        )
+        return None
     return read_name(field, Kind.SEGMENT, "the name of a segment")
 
 
@@ -71,7 +91,7 @@ _READERS: dict[str, Callable[[Field], Any]] = {
     "anniversary": trait_conditions.read_anniversary,
     "all": _read_list,
     "any": _read_list,
-    "not": read,
+    "not": _read_not,
 }
 
 _BUILDERS: dict[str, Callable[[Any], engine.Condition]] = {

@@ -12,6 +12,13 @@ _WRITTEN = re.compile("".join(rf"(?:([0-9]{{1,12}}){unit})?" for unit in UNITS))
 _FORM = "a duration is written like 90s, 15m, 1h30m, 7d or 2w"
 
 
+_IN_WORDS = re.compile(
+    r"([0-9]{1,6}) *(w|d|h|m|s|weeks?|days?|hours?|hrs?|minutes?|mins?|seconds?|secs?)"
+    r"( before| ago)?(?: after| later)?",
+    re.IGNORECASE,
+)
+
+
 class BadDuration(ValueError):
     """A text that is no duration of the language; the message says what to write instead."""
 
@@ -49,7 +56,15 @@ def parse_signed(text: str) -> int:
         return 0
     if rest.startswith(("-", "+")):
         raise BadDuration(f"one sign is enough; {_FORM}")
-    return sign * parse(rest)
+    if re.fullmatch(r"0+", rest):
+        raise BadDuration(f"a duration needs a unit, write 0s; {_FORM}")
+    try:
+        return sign * parse(rest)
+    except BadDuration as error:
+        match = _IN_WORDS.fullmatch(rest)
+        if match is not None and (sign < 0 or match[3] is not None):
+            raise BadDuration(f"write -{match[1]}{match[2][0].lower()}; {_FORM}") from error
+        raise
 
 
 def write(milliseconds: int) -> str:
@@ -67,7 +82,18 @@ def write(milliseconds: int) -> str:
     return "".join(parts) or "0s"
 
 
+def is_one(text: str) -> bool:
+    """Tells whether a text is a duration of the language."""
+    try:
+        parse(text)
+    except BadDuration:
+        return False
+    return True
+
+
 def _hint(text: str) -> str:
+    if match := _IN_WORDS.fullmatch(text):
+        return f"write {match[1]}{match[2][0].lower()}; {_FORM}"
     if re.fullmatch(r"[+-]?[0-9.]+", text):
         return f"a duration needs a unit (w, d, h, m or s); {_FORM}"
     if text.startswith(("-", "+")):
@@ -75,7 +101,7 @@ def _hint(text: str) -> str:
     if re.fullmatch(r"[0-9]+ *(ms|milliseconds?)", text):
         return f"the smallest unit is a second; {_FORM}"
     if re.fullmatch(r"[0-9]+ *(mo|months?|y|years?)", text):
-        return f"there are no months or years; {_FORM}"
+        return f"there are no months or years, write days such as 30d or 365d; {_FORM}"
     if re.fullmatch(r"([0-9]+[wdhms])+", text):
         return f"units go from large to small (w, d, h, m, s), each once; {_FORM}"
     if not text:

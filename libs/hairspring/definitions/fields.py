@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hairspring.definitions import durations, places
+from hairspring.definitions import durations, hints, places
 from hairspring.definitions.kinds import Kind
 from hairspring.definitions.problems import Problem, listed, quoted
 from hairspring.definitions.yaml_nodes import Entries, Items, Mark, Node, Scalar, ScalarKind
@@ -77,8 +76,12 @@ class Field:
         known: Sequence[str],
         *,
         required: Collection[str] = (),
+        elsewhere: Mapping[str, str] | None = None,
     ) -> dict[str, Field]:
-        """The values of a mapping by key; those of unknown keys are left out."""
+        """The values of a mapping by key; those of unknown keys are left out.
+
+        `elsewhere` says of keys that belong to another place what to write instead.
+        """
         node = self.node
         if not isinstance(node, Entries):
             self.refuse(f"{what} is a mapping with {listed(known, 'and')}, not {described(node)}")
@@ -88,6 +91,8 @@ class Field:
             name, path = key.value, self._under(key.value)
             if name in found:
                 self._note(key.start, path, f"{quoted(name)} is there twice")
+            elif elsewhere is not None and name in elsewhere:
+                self._note(key.start, path, elsewhere[name])
             elif name not in known:
                 self._note(key.start, path, _unknown(key, known))
             else:
@@ -95,7 +100,7 @@ class Field:
         present = {key.value for key, _ in node.entries}
         for name in required:
             if name not in present:
-                self.refuse(f"{what} needs `{name}`")
+                self.refuse(f"{what} needs {hints.needed(name)}")
         return found
 
     def items(self, what: str) -> list[Field]:
@@ -128,6 +133,14 @@ class Field:
             self.refuse(f"{what} has a character that is no text")
         else:
             return node.value
+        return None
+
+    def expression(self, what: str, *, longest: int, example: str) -> str | None:
+        """A text of at most `longest` characters that is an expression such as `example`."""
+        node = self.node
+        if isinstance(node, Scalar) and node.kind is ScalarKind.TEXT:
+            return self.text(what, longest=longest)
+        self.refuse(f"{what} is an expression such as {example}, not {described(node)}")
         return None
 
     def flag(self, what: str) -> bool | None:
@@ -180,9 +193,4 @@ def _unknown(key: Scalar, known: Sequence[str]) -> str:
         return "merge keys (<<) are not taken; repeat what is meant"
     if key.kind is ScalarKind.BOOL:
         return f"YAML reads the key {quoted(name)} as true or false; it is not known here"
-    close = difflib.get_close_matches(name[:60].lower(), known, n=1, cutoff=0.6)
-    many = "is only" if len(known) == 1 else "are"
-    hint = f"there {many} {listed(known, 'and')}"
-    if close:
-        hint = f"did you mean `{close[0]}`?"
-    return f"{quoted(name)} is not known here; {hint}"
+    return f"{quoted(name)} is not known here; {hints.unknown(name, known)}"

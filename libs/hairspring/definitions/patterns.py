@@ -1,11 +1,13 @@
 """Patterns: which events are meant."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from hairspring.definitions.fields import Field
+from hairspring.definitions import durations
+from hairspring.definitions.fields import Field, described
 from hairspring.definitions.problems import quoted
-from hairspring.definitions.yaml_nodes import Items
+from hairspring.definitions.yaml_nodes import Items, Scalar, ScalarKind
 from hairspring.engine.streams import ANY_EVENT, Pattern
 from hairspring.expressions import BadExpression, compile_path, compile_where, parse_path
 from hairspring.expressions.cel import LONGEST
@@ -17,6 +19,13 @@ KEYS = ("event", "where")
 BY = ("by",)
 LONGEST_EVENT = 255
 MOST_EVENTS = 200
+
+_PLAIN = re.compile(r"[A-Za-z_]\w{0,60}", re.ASCII)
+_BESIDE_STEPS = {
+    "by": "write `by` beside `steps`: it goes for all of them",
+    "within": "write `within` beside `steps`: it is the time from the first to the last",
+    "performed": "a step is written without a condition: {event: NAME}",
+}
 
 
 def read(entries: Mapping[str, Field], *, by: bool = False) -> Body:
@@ -42,21 +51,28 @@ def read_path(field: Field, what: str) -> str | None:
     try:
         return str(parse_path(text))
     except BadExpression as error:
+        hint = _path_hint(text)
         for flaw in error.flaws:
-            field.refuse_inside(flaw.line, flaw.column, flaw.message)
+            field.refuse_inside(flaw.line, flaw.column, flaw.message + hint)
         return None
 
 
-def read_alone(field: Field, what: str) -> Body:
-    """The canonical form of a mapping that is a pattern and nothing else."""
-    return read(field.entries(what, KEYS, required=("event",)))
+def read_step(field: Field) -> Body | None:
+    """The canonical form of a step, which is a pattern and nothing else."""
+    if _is_bare(field, "a step is written as"):
+        return None
+    return read(field.entries("a step", KEYS, required=("event",), elsewhere=_BESIDE_STEPS))
 
 
-def read_cut(field: Field, what: str, *, by: bool) -> Body:
+def read_cut(field: Field, key: str, *, by: bool) -> Body | None:
     """The canonical form of `since` or `unless`, which have `by` only where the condition has."""
-    entries = field.entries(what, (*KEYS, *BY), required=("event",))
+    if _is_bare(field, f"write `{key}:"):
+        return None
+    entries = field.entries(f"`{key}`", (*KEYS, *BY), required=("event",))
     if "by" in entries and not by:
-        entries["by"].refuse(f"{what} has `by` only where its condition has one; add one there")
+        entries["by"].refuse(
+            f"`{key}` has `by` only where its condition has one; add a `by` beside its `event` too"
+        )
     return read(entries, by=True)
 
 
@@ -83,6 +99,26 @@ def covers(ends: Mapping[str, Any], starts: Mapping[str, Any]) -> bool:
     )
     where = ends["where"] in (None, starts["where"])
     return names and where and ends.get("by") in (None, starts.get("by"))
+
+
+def _is_bare(field: Field, words: str) -> bool:
+    """Whether it is a bare event name, or a duration, where a pattern belongs; this is noted."""
+    node = field.node
+    if not isinstance(node, Scalar) or node.kind is ScalarKind.NULL:
+        return False
+    if durations.is_one(node.value):
+        field.refuse(f"this is an event such as {{event: Order Completed}}, not {described(node)}")
+    else:
+        shown = f"{{event: {node.value[:60]}}}"
+        field.refuse(f"{words} {shown}`" if words.startswith("write") else f"{words} {shown}")
+    return True
+
+
+def _path_hint(text: str) -> str:
+    """What to write for a path that begins as none does."""
+    if text.startswith("traits."):
+        return "; what is known of a profile is asked for with the condition `profile`"
+    return f"; write properties.{text}" if _PLAIN.fullmatch(text) else ""
 
 
 def _names(field: Field) -> list[str]:
@@ -114,7 +150,7 @@ def _name(field: Field) -> str | None:
 
 
 def _expression(field: Field) -> str | None:
-    text = field.text("`where`", longest=LONGEST)
+    text = field.expression("`where`", longest=LONGEST, example="properties.price >= 20.0")
     if text is None:
         return None
     try:

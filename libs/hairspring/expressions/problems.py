@@ -62,7 +62,9 @@ def _in_words(text: str, known: str) -> str:
     if match := _OVERLOAD.match(text):
         return f"{_operation(match[1])} does not take ({match[2]})"
     if match := _UNDECLARED.match(text):
-        return f"{match[1]!r} is not known here; there {known}"
+        root = "properties" if "properties" in known else "traits"
+        hint = f"; write {root}.{match[1]}" if match[1].isidentifier() else ""
+        return f"{match[1]!r} is not known here; there {known}{hint}"
     if text.startswith(("Expression recursion limit", "Exceeded max recursion depth")):
         return "the expression is nested too deeply"
     if text.startswith("Syntax error: mismatched input '<EOF>'"):
