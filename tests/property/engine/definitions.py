@@ -140,10 +140,10 @@ def leaf(random: Random) -> oracle.Condition:
     """One without parts, or two that are likely to share streams."""
     if random.random() < 0.5:
         return random.choice(LEAVES)(random)
-    few = (pattern(random), pattern(random))
+    few = (pattern(random),) if random.random() < 0.5 else (pattern(random), pattern(random))
+    makers = random.choices(LEAVES, k=2) if random.random() < 0.5 else [random.choice(LEAVES)] * 2
     two = tuple(
-        oracle.rewritten(random.choice(LEAVES)(random), lambda said: alike(random, few, said))
-        for _ in range(2)
+        oracle.rewritten(make(random), lambda said: alike(random, few, said)) for make in makers
     )
     return oracle.All(two) if random.random() < 0.5 else oracle.Any(two)
 

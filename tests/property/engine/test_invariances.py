@@ -19,11 +19,13 @@ from tests.property.engine.worlds import END, LATEST
 Inputs = list[Event | Passed]
 
 
-def run(inputs: Inputs, plan: Plan, lateness: int = 0) -> tuple[ProfileState, list[Record]]:
+def run(
+    inputs: Inputs, plan: Plan, lateness: int = 0, horizon: int | None = None
+) -> tuple[ProfileState, list[Record]]:
     """One profile's fold."""
     state, records = ProfileState(), list[Record]()
     for given in inputs:
-        state, found, _ = step(state, given, plan, lateness=lateness)
+        state, found, _ = step(state, given, plan, lateness=lateness, horizon=horizon)
         records += found
     return state, records
 
@@ -44,8 +46,9 @@ def test_waking_early_twice_or_late_changes_nothing(random: Random) -> None:
     woken += [Passed(END - 5), Passed(END), Passed(END - 9), Passed(END)]
     calm.append(Passed(END))
 
-    woken_state, woken_records = run(woken, plan, lateness)
-    calm_state, calm_records = run(calm, plan, lateness)
+    horizon = random.choice((None, random.randint(3, 10)))
+    woken_state, woken_records = run(woken, plan, lateness, horizon)
+    calm_state, calm_records = run(calm, plan, lateness, horizon)
 
     assert calm_records == woken_records
     assert calm_state.clock == woken_state.clock
@@ -75,17 +78,18 @@ def test_interruptions_change_nothing(random: Random) -> None:
     """A stored state and a plan compiled anew go on exactly where the others stopped."""
     world = worlds.as_accepted(random)
     inputs: Inputs = [*map(translated.event, world.events), Passed(END)]
-    _, expected = run(inputs, translated.plan(world.segments))
+    horizon = random.choice((None, random.randint(3, 10)))
+    _, expected = run(inputs, translated.plan(world.segments), horizon=horizon)
 
     state, records = ProfileState(), list[Record]()
     plan = translated.plan(world.segments)
     for given in inputs:
         if random.random() < 0.5:
             stored = encode(state)
-            step(state, given, plan)  # a try that was never committed
+            step(state, given, plan, horizon=horizon)  # a try that was never committed
             state = decode(stored)
             plan = translated.plan(world.segments)
-        state, found, _ = step(state, given, plan)
+        state, found, _ = step(state, given, plan, horizon=horizon)
         records += found
 
     assert expected == records
