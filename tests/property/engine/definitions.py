@@ -136,15 +136,20 @@ def condition(random: Random, names: tuple[str, ...] = (), depth: int = 0) -> or
     return oracle.All(parts) if kind == "all" else oracle.Any(parts)
 
 
+#: What two conditions of one kind can have in common.
+READ = ("pattern", "since", "start", "end", "steps")
+
+
 def leaf(random: Random) -> oracle.Condition:
-    """One without parts, or two that are likely to share streams."""
-    if random.random() < 0.5:
-        return random.choice(LEAVES)(random)
-    few = (pattern(random),) if random.random() < 0.5 else (pattern(random), pattern(random))
-    makers = random.choices(LEAVES, k=2) if random.random() < 0.5 else [random.choice(LEAVES)] * 2
-    two = tuple(
-        oracle.rewritten(make(random), lambda said: alike(random, few, said)) for make in makers
-    )
+    """One without parts, or two that share streams."""
+    make = random.choice(LEAVES)
+    one, other = make(random), make(random)
+    if random.random() < 0.4 or isinstance(one, oracle.OfTraits) or type(one) is not type(other):
+        return one
+    read = {name: getattr(one, name) for name in READ if hasattr(one, name)}
+    if isinstance(one, oracle.Performed) and one.pattern.by is not None:
+        read |= {"operator": ">=", "number": random.randint(1, 3)}
+    two = (one, replace(other, **read))
     return oracle.All(two) if random.random() < 0.5 else oracle.Any(two)
 
 
