@@ -12,6 +12,9 @@ from hairspring.contracts.definition.v1.definition_service_pb2_grpc import (
 from hairspring.contracts.membership.v1.membership_service_pb2_grpc import (
     add_MembershipServiceServicer_to_server,
 )
+from hairspring.contracts.preview.v1.preview_service_pb2_grpc import (
+    add_PreviewServiceServicer_to_server,
+)
 from hairspring.contracts.profile.v1.profile_service_pb2_grpc import (
     add_ProfileServiceServicer_to_server,
 )
@@ -32,6 +35,7 @@ from hairspring.ownership.postgres import PostgresOwnership, install_shards
 from hairspring.runtime.client import open_channel
 from hairspring.runtime.clock import Clock, now_ms
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog
+from hairspring.services.rule_evaluator.adapters.profiles import Profiles
 from hairspring.services.rule_evaluator.alarms import Alarms
 from hairspring.services.rule_evaluator.applying import Applying
 from hairspring.services.rule_evaluator.config import EvaluatorSettings
@@ -39,6 +43,7 @@ from hairspring.services.rule_evaluator.evaluation import Evaluation
 from hairspring.services.rule_evaluator.explaining import Explaining
 from hairspring.services.rule_evaluator.handlers.definitions import DefinitionHandlers
 from hairspring.services.rule_evaluator.handlers.memberships import MembershipHandlers
+from hairspring.services.rule_evaluator.handlers.preview import PreviewHandlers
 from hairspring.services.rule_evaluator.handlers.segments import SegmentHandlers
 from hairspring.services.rule_evaluator.handlers.transitions import TransitionHandlers
 from hairspring.services.rule_evaluator.plans import PlanBook
@@ -65,6 +70,7 @@ class App:
     evaluation: Evaluation
     definitions: DefinitionHandlers
     memberships: MembershipHandlers
+    previews: PreviewHandlers
     segments: SegmentHandlers
     transitions: TransitionHandlers
 
@@ -72,12 +78,14 @@ class App:
         """Adds the handlers to a server, and names their services."""
         add_DefinitionServiceServicer_to_server(self.definitions, server)
         add_MembershipServiceServicer_to_server(self.memberships, server)
+        add_PreviewServiceServicer_to_server(self.previews, server)
         add_ProfileServiceServicer_to_server(self.memberships, server)
         add_SegmentServiceServicer_to_server(self.segments, server)
         add_TransitionServiceServicer_to_server(self.transitions, server)
         return [
             "hairspring.definition.v1.DefinitionService",
             "hairspring.membership.v1.MembershipService",
+            "hairspring.preview.v1.PreviewService",
             "hairspring.profile.v1.ProfileService",
             "hairspring.segment.v1.SegmentService",
             "hairspring.transition.v1.TransitionService",
@@ -134,6 +142,14 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
             definitions=DefinitionHandlers(definitions, applying),
             memberships=MembershipHandlers(
                 evaluation, store, events, explaining, clock, settings.shards
+            ),
+            previews=PreviewHandlers(
+                applying,
+                Profiles(pool, SCHEMA),
+                events,
+                clock,
+                ingest_address=settings.ingest_address,
+                horizon=settings.horizon_ms,
             ),
             segments=SegmentHandlers(definitions, applying),
             transitions=TransitionHandlers(log, settings.shards),

@@ -23,6 +23,9 @@ _COMMANDS = {
     "demo": _Place("demo.command", "demo", "Watch a small shop live for a minute."),
     "apply": _Place("apply", "apply", "Put segments, flows and templates in force."),
     "diff": _Place("diff", "diff", "Show what applying would change."),
+    "preview": _Place(
+        "preview", "preview", "Tell who would be in a segment, before it is applied."
+    ),
     "test": _Place("testing", "test", "Run stories: what should come of events, on a fake clock."),
     "get": _Place(
         "get", "get", "List segments, flows or templates, or print one as it was written."

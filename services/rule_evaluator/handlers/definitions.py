@@ -1,6 +1,7 @@
 """DefinitionService: takes definitions, checks them as a whole, and tells how they were."""
 
 import difflib
+from collections.abc import Sequence
 
 import grpc
 from hairspring.contracts.definition.v1 import definition_pb2, definition_service_pb2
@@ -59,7 +60,7 @@ class DefinitionHandlers(DefinitionServiceServicer):
     ) -> definition_service_pb2.ApplyDefinitionsResponse:
         """Checks definitions as a whole and puts them in force, all or none."""
         workspace = workspace_of(request.workspace_id)
-        _check_size(request)
+        check_size(request.manifests)
 
         def decide(before: Standing) -> Catalog:
             manifests = [Manifest(path=given.path, text=given.text) for given in request.manifests]
@@ -69,7 +70,7 @@ class DefinitionHandlers(DefinitionServiceServicer):
             applied = await self._applying.apply(workspace, decide, dry_run=request.dry_run)
         except BadDefinitions as error:
             return definition_service_pb2.ApplyDefinitionsResponse(
-                problems=[_problem(problem) for problem in error.problems]
+                problems=[problem(one) for one in error.problems]
             )
         assert isinstance(applied, Applied)  # the request has no name
         response = definition_service_pb2.ApplyDefinitionsResponse(
@@ -195,20 +196,22 @@ def _start(token: str) -> int:
     return int(text)
 
 
-def _check_size(request: definition_service_pb2.ApplyDefinitionsRequest) -> None:
-    if len(request.manifests) > MOST_MANIFESTS:
+def check_size(manifests: Sequence[definition_pb2.Manifest]) -> None:
+    """Raises InvalidInput for more than can be applied at once."""
+    if len(manifests) > MOST_MANIFESTS:
         raise InvalidInput(f"at most {MOST_MANIFESTS} manifests can be applied at once")
-    if sum(len(manifest.text) for manifest in request.manifests) > MOST_TEXT:
+    if sum(len(manifest.text) for manifest in manifests) > MOST_TEXT:
         raise InvalidInput(f"at most {MOST_TEXT} characters can be applied at once")
 
 
-def _problem(problem: Problem) -> definition_pb2.Problem:
+def problem(found: Problem) -> definition_pb2.Problem:
+    """A problem as the contract tells it."""
     return definition_pb2.Problem(
-        manifest_path=problem.manifest_path,
-        line=problem.line,
-        column=problem.column,
-        field_path=problem.field_path,
-        description=problem.description,
+        manifest_path=found.manifest_path,
+        line=found.line,
+        column=found.column,
+        field_path=found.field_path,
+        description=found.description,
     )
 
 
