@@ -36,10 +36,13 @@ class Looker(Protocol):
 class Alarms:
     """Arms the alarms of the shards that are owned, and has them ring."""
 
-    def __init__(self, queue: DelayQueue, store: SegmentStore, clock: Clock) -> None:
+    def __init__(
+        self, queue: DelayQueue, store: SegmentStore, clock: Clock, lateness: int = 0
+    ) -> None:
         self._queue = queue
         self._store = store
         self._clock = clock
+        self._lateness = lateness
         self._log = get_logger()
         self._looker: Looker | None = None
         self._loop: TimerLoop | None = None
@@ -70,7 +73,7 @@ class Alarms:
         """
         if not alarms or self._looker is None:
             return
-        timers = [_timer(key, due_at) for key, due_at in alarms.items()]
+        timers = [self._timer(key, due_at) for key, due_at in alarms.items()]
         try:
             await self._queue.schedule(timers, epochs=self._epochs())
         except QueueUnavailable as error:
@@ -125,7 +128,7 @@ class Alarms:
         after: Key | None = None
         while page := await self._store.timers(shard, after, PAGE):
             await self._queue.schedule(
-                [_timer(key, due_at) for key, due_at in page],
+                [self._timer(key, due_at) for key, due_at in page],
                 epochs={shard: epoch},
                 earliest=True,
             )
@@ -137,14 +140,16 @@ class Alarms:
         await self._sweep(self._clock())
 
     async def _sweep(self, before: int) -> None:
-        while due := await self._store.due(list(self._epochs()), before, SWEEP_BATCH):
-            await self._look([key for key, _ in due], max(due_at for _, due_at in due))
+        wait = self._lateness
+        while due := await self._store.due(list(self._epochs()), before - wait, SWEEP_BATCH):
+            await self._look([key for key, _ in due], max(due_at for _, due_at in due) + wait)
             if len(due) < SWEEP_BATCH:
                 return
 
-
-def _timer(key: Key, due_at: int) -> Timer:
-    return Timer(shard=key.shard, member=f"{key.workspace}/{key.profile}", due_at=max(due_at, 0))
+    def _timer(self, key: Key, due_at: int) -> Timer:
+        """A moment is passed when it has waited for events still on their way, so it rings then."""
+        at = max(due_at + self._lateness, 0)
+        return Timer(shard=key.shard, member=f"{key.workspace}/{key.profile}", due_at=at)
 
 
 def _key(shard: int, member: str) -> Key:

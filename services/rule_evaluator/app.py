@@ -129,7 +129,7 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
                 owned,
                 store=store,
                 events=events,
-                alarms=Alarms(queue, store, clock),
+                alarms=Alarms(queue, store, clock, settings.lateness_ms),
                 book=book,
                 clock=clock,
                 lateness=settings.lateness_ms,

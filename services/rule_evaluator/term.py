@@ -99,7 +99,7 @@ class Term:
         where ingest does not answer.
         """
         try:
-            barrier = await self._events.barrier(through + self._lateness)
+            barrier = await self._events.barrier(through)
         except grpc.aio.AioRpcError as error:
             raise Unavailable(
                 f"ingest cannot say just now what was accepted ({error.details()}); try again"

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ import orjson
 from hairspring.cli import records, simulation, times
 from hairspring.cli.output import format_option, say
 from hairspring.cli.sheet import Sheet
-from hairspring.definitions import BadDefinitions, load_files
+from hairspring.definitions import BadDefinitions, durations, load_files
 from hairspring.engine.plan import Plan
 
 _TOLD = 10
@@ -36,9 +37,27 @@ _GARBAGE_AFTER = 100_000
 @click.argument("events", metavar="EVENTS|-")
 @click.option("--until", metavar="TIME", help="Go on to this moment. Default: the last event's.")
 @click.option("--as-accepted", is_flag=True, help="EVENTS is an exported log: judge it as it came.")
+@click.option(
+    "--horizon",
+    default="90d",
+    show_default=True,
+    metavar="DURATION",
+    help="How far back history is judged; matters with --as-accepted.",
+)
+@click.option(
+    "--lateness",
+    metavar="DURATION",
+    help="How long a moment waits for late events; matters with --as-accepted. Default: 0.",
+)
 @format_option
 def simulate(
-    places: tuple[str, ...], events: str, until: str | None, as_accepted: bool, output_format: str
+    places: tuple[str, ...],
+    events: str,
+    until: str | None,
+    as_accepted: bool,
+    horizon: str,
+    lateness: str | None,
+    output_format: str,
 ) -> None:
     """Judge a file of events with no service at all.
 
@@ -50,7 +69,12 @@ def simulate(
     told = _Told()
     # What is made here is needed to the end, or gone at once: looking for garbage finds none.
     gc.set_threshold(_GARBAGE_AFTER)
-    judge = simulation.as_accepted if as_accepted else simulation.by_event_time
+    judge = partial(simulation.by_event_time, horizon=_duration("--horizon", horizon))
+    if as_accepted:
+        wait = 0 if lateness is None else _duration("--lateness", lateness)
+        judge = partial(
+            simulation.as_accepted, horizon=_duration("--horizon", horizon), lateness=wait
+        )
     with (
         _as_file(events) as path,
         Sheet(output_format, records.COLUMNS, empty="No transitions.") as sheet,
@@ -96,6 +120,13 @@ def _as_file(place: str) -> Iterator[Path]:
         shutil.copyfileobj(sys.stdin.buffer, spool)
         spool.flush()
         yield Path(spool.name)
+
+
+def _duration(option: str, text: str) -> int:
+    try:
+        return durations.parse(text)
+    except durations.BadDuration as error:
+        raise click.UsageError(f"{option}: {error}.") from None
 
 
 def _moment(text: str) -> int:

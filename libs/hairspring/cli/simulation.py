@@ -24,22 +24,28 @@ Entry = tuple[str, Event | Imported | Finished]
 
 
 def by_event_time(
-    path: Path, plan: Plan, problem: Problem, *, until: int | None = None
+    path: Path,
+    plan: Plan,
+    problem: Problem,
+    *,
+    until: int | None = None,
+    horizon: int | None = None,
 ) -> Iterator[bytes]:
     """Judge a file by the times of its events; gives JSON lines by time, profile, segment.
 
     A file in the order of time for each profile is streamed; any other is read again and sorted.
     `until` is in milliseconds since the epoch; without it, the last event's time is the end.
+    What lies beyond the `horizon` (milliseconds) is folded, which no answer here depends on.
     """
     names = mentioned_names(plan)
     try:
         with closing(_as_it_comes(path, names, problem)) as coming:
-            lines = _sorted(simulate(_numbered(coming), plan, until=until))
+            lines = _sorted(simulate(_numbered(coming), plan, until=until, horizon=horizon))
     except OutOfOrder as found:
         again = _behind(found.line, problem)
         with EventFile(str(path)) as file:
             events = event_order.needed(event_order.by_time(file, again), names)
-            lines = _sorted(simulate(_numbered(events), plan, until=until))
+            lines = _sorted(simulate(_numbered(events), plan, until=until, horizon=horizon))
     with lines:
         yield from _contents(lines)
 
@@ -78,12 +84,22 @@ def _behind(line: int, problem: Problem) -> Problem:
 
 
 def as_accepted(
-    path: Path, plan: Plan, problem: Problem, *, until: int | None = None
+    path: Path,
+    plan: Plan,
+    problem: Problem,
+    *,
+    until: int | None = None,
+    lateness: int = 0,
+    horizon: int | None = None,
 ) -> Iterator[bytes]:
-    """Judge an exported log as it was accepted: late events, imports and all."""
+    """Judge an exported log as it was accepted: late events, imports and all.
+
+    `lateness` and `horizon` (milliseconds) are those of the workspace.
+    """
     with EventFile(str(path)) as file:
         entries = _entries(event_order.by_position(file, problem))
-        with _sorted(simulate_accepted(entries, plan, until=until)) as lines:
+        told = simulate_accepted(entries, plan, until=until, lateness=lateness, horizon=horizon)
+        with _sorted(told) as lines:
             yield from _contents(lines)
 
 
