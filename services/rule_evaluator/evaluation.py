@@ -47,10 +47,9 @@ class Evaluation:
             term = self._term = self._make_term(owned)
             self._log.info("term_began", shards=len(owned))
             try:
-                async with asyncio.TaskGroup() as tasks:
-                    serving = tasks.create_task(term.run(), name="term")
-                    tasks.create_task(self._watch_plans(term), name="plans")
-                    tasks.create_task(self._watch_ownership(serving), name="ownership")
+                # In a task of its own: up to Python 3.12 a group whose member fails leaves the task
+                # that waits for it marked as cancelled, and then this one would take it for an end.
+                await asyncio.create_task(self._serve(term), name="serving")
             except* (Fenced, OwnershipLost) as errors:
                 self._log.warning("term_ended", reason=str(errors.exceptions[0]))
             except* (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, DatabaseUnavailable):
@@ -75,6 +74,12 @@ class Evaluation:
             raise Unavailable("this replica does not own the shard of that profile now; ask again")
         await term.look(keys, through=through, reader=reader)
 
+    async def _serve(self, term: Term) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(term.run(), name="term")
+            tasks.create_task(self._watch_plans(term), name="plans")
+            tasks.create_task(self._watch_ownership(), name="ownership")
+
     async def _watch_plans(self, term: Term) -> None:
         async with self._notices.subscribe(self._channel) as noticed:
             while True:
@@ -82,7 +87,7 @@ class Evaluation:
                 term.notice_plans()
                 await noticed.wait()
 
-    async def _watch_ownership(self, serving: "asyncio.Task[None]") -> None:
+    async def _watch_ownership(self) -> None:
         await self._ownership.lost.wait()
         raise OwnershipLost("others have taken the shards")
 
