@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from hairspring.engine.records import Record
@@ -29,3 +30,23 @@ def test_transitions_name_the_events_that_the_oracle_used(random: Random) -> Non
 
     expected = oracle.as_accepted(world.segments, world.events, END, lateness)
     assert translated.story(expected, reasons=True) == translated.told(records, reasons=True)
+
+
+@property_test
+def test_of_a_long_history_the_latest_events_are_named(random: Random) -> None:
+    """A hundred at most, with more of them or not, late or in time."""
+    said = random.choice(definitions.LEAVES)(random)
+    if isinstance(said, oracle.Sequence):
+        return  # too many chains to try
+    if isinstance(said, oracle.Performed) and random.random() < 0.5:
+        said = replace(said, number=random.randint(98, 120))
+    events = worlds.long(random)
+    state = translated.state(events, [oracle.Segment("watching", said)])
+    history = sorted(events, key=lambda event: (event.time, event.order))
+    t = history[-1].time + random.randint(0, 3)
+
+    found = translated.condition(said).finding(state, t)
+
+    (expected,) = oracle.reasons(said, history, set(), t)
+    assert expected.events == found.events
+    assert expected.groups == tuple(sorted(found.groups))

@@ -102,3 +102,27 @@ def test_any_order_of_arrival_within_the_horizon(random: Random) -> None:
 
     for t in range(max(late.clock or 0, in_time.clock or 0), END):
         assert condition.verdict(in_time, t).holds == condition.verdict(late, t).holds
+
+
+@property_test
+def test_what_is_remembered_does_not_grow_with_the_history(random: Random) -> None:
+    """Of a thousand events, no more are kept than evidence names, and those within the horizon."""
+    if random.random() < 0.9:
+        return  # a few of these are enough
+    said, horizon = random.choice(definitions.LEAVES)(random), short_horizon(random)
+    plan, state = translated.plan([oracle.Segment("watching", said)]), ProfileState()
+    drawn = worlds.Pool(("A", "A", "B", "C"), random.choice(((1,), (1, 2))), (1, 2, "gold"), 0.0)
+    time = 0
+    for order in range(1000):
+        time += random.randint(0, 2)
+        late = random.choice((0, 0, 1, 3))
+        event = worlds.event(random, drawn, order, time - late, time)
+        state = step(state, translated.event(event), plan, horizon=horizon).state
+
+    runs = [
+        *state.streams.values(),
+        *(run for runs in state.keyed.values() for run in runs.values()),
+    ]
+    groups = 1 + max((len(runs) for runs in state.keyed.values()), default=0)
+    assert groups <= 4
+    assert sum(map(len, runs)) <= 130 * groups

@@ -74,6 +74,13 @@ def busy(random: Random) -> tuple[oracle.Event, ...]:
     return _accepted(random, drawn, times)
 
 
+def long(random: Random) -> tuple[oracle.Event, ...]:
+    """More events than are ever named, of one group or two."""
+    times = sorted(random.randint(0, LATEST) for _ in range(random.randint(90, 150)))
+    groups = random.choice(((1,), (1, 1.0, 2)))
+    return _accepted(random, Pool(("A", "A", "A", "A", "A", "B"), groups, SUMMANDS, 0.0), times)
+
+
 def events_in_order(random: Random, most: int = 9) -> tuple[oracle.Event, ...]:
     """Events in the order of time, each accepted at once."""
     times, drawn = _times(random, most), pool(random)

@@ -51,3 +51,13 @@ def test_an_open_episode_is_remembered_beyond_the_horizon() -> None:
     events = [event("Add", 0, 1), event("Add", 500), event("Add", 900)]
 
     assert condition.verdict(lived(condition, *events, horizon=100), 1000).holds
+
+
+def test_starts_that_are_ended_again_and_again_do_not_add_up() -> None:
+    """Also where there is always an end that is not beyond the horizon yet."""
+    condition = Abandoned(pattern=ADD, unless=BUY, after=10, restart=False)
+    events = [event(name, time) for time in range(1, 1001) for name in ("Add", "Buy")]
+    profile = lived(condition, *events, horizon=100)
+
+    assert len(profile.run(condition.pattern.key)) <= 101
+    assert condition.finding(profile, 1000).detail == "ended in time"

@@ -81,8 +81,8 @@ class Abandoned(Grouped):
 
     def _trim(self, profile: ProfileState, group: str | None, run: Run, floor: int) -> None:
         end = profile.last(self.unless, group)
-        if end is not None and end[0] < floor:
-            run.forget(run.first_after(end[0]))
+        if end is not None:  # what it has closed stays closed, whatever comes late
+            run.forget(min(run.first_after(end[0]), run.first_at(floor)))
         if not self.restart and len(run):
             first = self._first_open(profile, group, run)
             run.forget(self._jumped(run, first, before=floor) if first < len(run) else 0)

@@ -27,7 +27,7 @@ Where the page leaves something open, it takes these decisions, as the engine do
 from tests.property.engine.oracle.days import midnight, moment, says
 from tests.property.engine.oracle.following import Oracle, Told, as_accepted, by_event_time
 from tests.property.engine.oracle.holding import holds
-from tests.property.engine.oracle.reasons import Reason
+from tests.property.engine.oracle.reasons import Reason, reasons
 from tests.property.engine.oracle.words import (
     Abandoned,
     Aggregate,
@@ -83,6 +83,7 @@ __all__ = [
     "leaves",
     "midnight",
     "moment",
+    "reasons",
     "rewritten",
     "says",
 ]
