@@ -9,10 +9,10 @@ from tests.benchmarks.shop import NAMES
 
 #: Sixty look at one event, twenty at two, and twenty are made of others.
 _CONDITIONS = (
-    'performed: {{event: {one}, times: ">= 3", within: 30d}}',
-    'aggregate: {{event: {one}, of: properties.price, fn: sum, is: ">= 300", within: 90d}}',
+    'performed: {{event: {one}, times: ">= 10", within: 30d}}',
+    'aggregate: {{event: {one}, of: properties.price, fn: sum, is: ">= 2500", within: 90d}}',
     "inactive: {{event: {one}, for: 30d}}",
-    "sequence: {{steps: [{{event: {one}}}, {{event: {other}}}], within: 1h, recent: 1d}}",
+    "sequence: {{steps: [{{event: {one}}}, {{event: {other}}}], within: 10m, recent: 60d}}",
     "all: [{{segment: s{first:04d}}}, {{segment: s{second:04d}}}]",
 )
 #: The same by kind; the number makes each a definition of its own.
@@ -25,7 +25,7 @@ KINDS = {
     "sequence": "sequence: {{steps: [{{event: {one}}}, {{event: {other}}}], "
     "within: 1d, recent: 1d{number:d}m}}",
 }
-_ABANDONED = "abandoned: {{event: {one}, unless: {{event: {other}}}, after: 1h}}"
+_ABANDONED = "abandoned: {{event: {one}, unless: {{event: {other}}}, after: 14d}}"
 
 
 def plan(segments: int = 100) -> Plan:

@@ -11,8 +11,14 @@ from dataclasses import dataclass
 from hairspring.engine.conditions.base import Condition, Reading, walk
 from hairspring.engine.events import Event, Predicate
 from hairspring.engine.segments import Segment
+from hairspring.engine.state import ProfileState
 from hairspring.engine.streams import ANY_EVENT, Pattern
 from hairspring.engine.trimming import Memory, memory
+from hairspring.engine.verdict import Verdict
+
+#: A profile of which nothing is known, and the answer of what asks for something to be known.
+_NOBODY = ProfileState()
+_NEVER = Verdict(False)
 
 
 class CircularSegments(ValueError):
@@ -46,6 +52,7 @@ class Plan:
     __slots__ = (
         "_any",
         "_by_name",
+        "at_birth",
         "dependents",
         "flow_events",
         "number",
@@ -72,6 +79,11 @@ class Plan:
             index
             for index, segment in enumerate(self.segments)
             if any(condition.reads_traits for condition in conditions(segment))
+        )
+        self.at_birth = tuple(
+            index
+            for index, segment in enumerate(self.segments)
+            if segment.enter.verdict(_NOBODY, 0) != _NEVER
         )
         self._by_name, self._any = self._filters()
 

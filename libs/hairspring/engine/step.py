@@ -98,7 +98,8 @@ def _apply(state: ProfileState, event: Event, plan: Plan, records: list[Record])
         merge(state, event)
         touched.update(plan.trait_readers)
     if state.clock is None:
-        due = list(range(len(plan.segments)))
+        # At the first instant all others would be found to hold no more than of a stranger.
+        due = list(plan.at_birth)
         touched.update(due)
     else:
         due = _due(state, t, plan)

@@ -8,7 +8,7 @@ from hairspring.engine.events import Event
 from hairspring.engine.plan import CircularSegments, Plan
 from hairspring.engine.streams import Pattern
 
-from tests.unit.engine.histories import ADD, BUY, event, fold, segment
+from tests.unit.engine.histories import ADD, BUY, event, fold, lines, segment
 
 ANY = Pattern(names=("*",))
 
@@ -81,3 +81,20 @@ def test_an_expression_is_tried_once_an_event() -> None:
     fold(plan, event("Add", 0))
 
     assert tried == ["Add"]
+
+
+def test_a_first_event_concerns_only_what_holds_of_a_stranger() -> None:
+    """Of the others it is known that they ask for something that is not known yet."""
+    plan = Plan(
+        [
+            segment(Performed(pattern=ADD), "a"),
+            segment(Not(Performed(pattern=ADD)), "b"),
+            segment(InSegment("b"), "c"),
+        ]
+    )
+
+    assert [plan.segments[number].name for number in plan.at_birth] == ["b"]
+    assert lines(fold(plan, event("Came By", 7)).records) == [
+        "7 entered b by Came By@7",
+        "7 entered c by Came By@7",
+    ]

@@ -1,5 +1,6 @@
 """`sequence`: one thing after another."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -113,12 +114,13 @@ class Sequence(Grouped):
         runs = self._runs(profile, group)
         if self.recent is None:
             return self._first_chain(runs)
-        for index in range(len(run) - 1, -1, -1):
-            if t - run.times[index] >= self.recent:
+        oldest = run.first_after(t - self.recent)
+        for index in range(len(run) - 1, oldest - 1, -1):
+            begun = _begun(runs, index)
+            if begun is None:
                 return None
-            chain = _chain_to(runs, index)
-            if chain is None or self._is_short(chain):
-                return chain
+            if self.within is None or run.times[index] - begun <= self.within:
+                return _chain_to(runs, index)
         return None
 
     def _first_chain(self, runs: list[Run]) -> Chain | None:
@@ -159,6 +161,22 @@ def _chain_to(runs: list[Run], index: int) -> Chain | None:
         here = (earlier.times[index], earlier.orders[index])
         chain.append(here)
     return tuple(reversed(chain))
+
+
+def _begun(runs: list[Run], index: int) -> int | None:
+    """When the first event of that chain happened; what most often is all that is asked."""
+    time, order = runs[-1].times[index], runs[-1].orders[index]
+    for earlier in runs[-2::-1]:
+        times = earlier.times
+        index = bisect_left(times, time)
+        if index < len(times) and times[index] == time:
+            index = earlier.before(time, order)
+        else:
+            index -= 1
+        if index < 0:
+            return None
+        time, order = times[index], earlier.orders[index]
+    return time
 
 
 def _greedy(runs: list[Run]) -> Reference | None:
