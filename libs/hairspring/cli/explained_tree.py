@@ -124,7 +124,11 @@ def _record(record: transition_pb2.Record) -> Text:
     until = ""
     if kind == "held" and record.held.HasField("until_time"):
         until = f" until {_local(record.held.until_time)}"
-    said = f"a rise had to wait: {rise.reason}" if kind == "held" else f"a rise: {rise.reason}"
+    said = (
+        f"a rise had to wait: {rise.reason}"
+        if kind == "held"
+        else f"a rise was used up: {rise.reason}"
+    )
     return shown.append(f"  {said}{until}", style="yellow")
 
 

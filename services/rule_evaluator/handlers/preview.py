@@ -31,7 +31,7 @@ USUAL_DAYS = 30
 MOST_DAYS = 400
 USUAL_EXAMPLES = 20
 MOST_EXAMPLES = 1_000
-PROFILES_AT_ONCE = 200
+PROFILES_AT_ONCE = 50
 
 Response = preview_service_pb2.PreviewSegmentResponse
 

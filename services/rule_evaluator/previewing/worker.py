@@ -34,6 +34,8 @@ from hairspring.wire.inputs import to_entry
 
 NICENESS = 10
 READ_SECONDS = 60.0
+#: So few that ingest, which answers live calls meanwhile, is not held up by one.
+PAGE = 500
 
 
 class Worker:
@@ -87,6 +89,7 @@ class Worker:
             profile_ids=profiles,
             through_position=self._question.position,
             with_import_ends=True,
+            page_size=PAGE,
         )
         while True:
             response = await self._stub.ListEvents(request, timeout=READ_SECONDS)

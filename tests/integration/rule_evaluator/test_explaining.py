@@ -40,6 +40,17 @@ enter:
 exit: {performed: {event: Viewed, within: 1s}}
 cooldown: 1h
 """
+WAVERS = """
+kind: Segment
+name: wavers
+enter: {performed: {event: Waved, within: 1s}}
+cooldown: 1h
+---
+kind: Segment
+name: prompt
+enter: {performed: {event: Waved}}
+max_event_age: 1s
+"""
 CHANGED = """
 kind: Segment
 name: keen
@@ -171,19 +182,24 @@ async def test_what_came_later_is_known_by_hindsight_only(running: Cluster) -> N
     assert wiser.conditions[0].holds
 
 
-async def test_a_rise_that_waits_is_told(running: Cluster) -> None:
-    """What was held is among the records, and what stands in the way is said."""
-    await running.track(track("bo", "Bought", id="b1", total=100))
-    await running.track(track("bo", "Viewed", id="b2"))
-    await running.track(track("bo", "Viewed", id="b3"), track("bo", "Viewed", id="b4"))
+async def test_rises_that_wait_or_are_used_up_are_told(running: Cluster) -> None:
+    """What was held and what was dropped is among the records, and what stands in the way said."""
+    assert await running.apply(WAVERS) == []
+    await running.track(track("bo", "Waved", id="w1", at=now() - 5_000))
+    await running.track(track("bo", "Waved", id="w2"))
     await running.settled(["bo"])
+    waiting = await explain(running, "wavers", "bo")
+    used_up = await explain(running, "prompt", "bo")
 
-    why = await explain(running, "big", "bo")
-
-    kinds = [record.WhichOneof("body") for record in why.records]
-    assert kinds[:2] == ["transition", "transition"]
-    assert not why.member
-    assert "cannot enter again" in why.remark or "enter" in why.conditions[0].path
+    assert [record.WhichOneof("body") for record in waiting.records] == [
+        "transition",
+        "transition",
+        "held",
+    ]
+    assert waiting.records[-1].held.reason == "cooldown"
+    assert "cannot enter again for 59m" in waiting.remark
+    assert [record.dropped.reason for record in used_up.records] == ["max_event_age"]
+    assert (used_up.member, used_up.conditions[0].holds) == (False, True)
 
 
 async def test_a_segment_that_was_not_there_yet(running: Cluster) -> None:

@@ -89,7 +89,7 @@ async def test_a_new_segment_is_previewed(running: Cluster) -> None:
     assert sum(day.left for day in found.days) == 2
     assert not found.HasField("difference")
     counts = [answer.progress.profiles for answer in progress]
-    assert counts == [0, 200, 300]
+    assert counts == [0, 50, 100, 150, 200, 250, 300]
     listed = await running.definitions.ListDefinitions(
         definition_service_pb2.ListDefinitionsRequest(), timeout=10
     )
