@@ -111,8 +111,8 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
         log = PostgresLog(pool, notices, SCHEMA)
         store = PostgresStore(pool, SCHEMA, ownership, log)
         definitions = DefinitionStore(pool, SCHEMA)
-        applying = Applying(definitions, clock)
         book = PlanBook(definitions)
+        applying = Applying(definitions, book, clock)
         events = EventLog(channel)
 
         explaining = Explaining(

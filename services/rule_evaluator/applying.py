@@ -1,13 +1,13 @@
 """Applying: definitions become the next plan version, all or none, which shards then judge by."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.duration_pb2 import Duration
 from hairspring.definitions import Catalog, Change, ChangeType, Definition, Kind, changes
 from hairspring.runtime.clock import Clock
-from hairspring.services.rule_evaluator.plans import catalog_of
+from hairspring.services.rule_evaluator.plans import PlanBook, catalog_of
 from hairspring.store.definitions import DefinitionStore, PlanMoved, StoredDefinition
 
 USUAL_WAIT = 10.0
@@ -36,6 +36,19 @@ class Applied:
     after: Catalog
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaited:
+    """What is still to come after an apply.
+
+    `shards` do not judge by it yet; `filling` are the segments that are not complete.
+    """
+
+    shards: Sequence[int] = ()
+    filling: Sequence[str] = ()
+
+
+NOTHING = Awaited(shards=[])
+
 #: Says what shall stand instead of what stands. May run in another thread; may raise.
 Decide = Callable[[Standing], Catalog]
 
@@ -43,12 +56,19 @@ Decide = Callable[[Standing], Catalog]
 class Applying:
     """Puts definitions in force."""
 
-    def __init__(self, definitions: DefinitionStore, clock: Clock) -> None:
+    def __init__(self, definitions: DefinitionStore, book: PlanBook, clock: Clock) -> None:
         self._definitions = definitions
+        self._book = book
         self._clock = clock
 
     async def apply(
-        self, workspace: str, decide: Decide, *, dry_run: bool = False, request_id: str = ""
+        self,
+        workspace: str,
+        decide: Decide,
+        *,
+        dry_run: bool = False,
+        request_id: str = "",
+        with_flows: bool = False,
     ) -> Applied | int:
         """Decides on what stands, and puts it in force; decides anew if that has moved meanwhile.
 
@@ -68,7 +88,12 @@ class Applying:
             if rows and not dry_run:
                 try:
                     version = await self._definitions.apply(
-                        workspace, rows, after=version, now=self._clock(), request_id=request_id
+                        workspace,
+                        rows,
+                        after=version,
+                        now=self._clock(),
+                        request_id=request_id,
+                        with_flows=with_flows,
                     )
                 except PlanMoved:
                     continue
@@ -84,15 +109,31 @@ class Applying:
             stored={(Kind(one.kind), one.name): one for one in stored},
         )
 
-    async def wait(self, version: int, wait: Duration | None) -> list[int]:
-        """Waits until every shard judges by a version; answers those that do not yet."""
+    async def wait(
+        self, workspace: str, names: Collection[str], version: int, wait: Duration | None
+    ) -> Awaited:
+        """Waits until every shard judges by a version, and none of the segments is being filled.
+
+        Answers what is still to come.
+        """
         asked = USUAL_WAIT if wait is None else wait.seconds + wait.nanos / 1e9
         end = asyncio.get_running_loop().time() + min(max(asked, 0.0), LONGEST_WAIT)
-        while waiting := await self._definitions.waiting_shards(version):
-            if asyncio.get_running_loop().time() >= end:
-                break
+        while True:
+            awaited = await self._awaited(workspace, names, version)
+            if awaited == NOTHING or asyncio.get_running_loop().time() >= end:
+                return awaited
             await asyncio.sleep(POLL_SECONDS)
-        return waiting
+
+    async def _awaited(self, workspace: str, names: Collection[str], version: int) -> Awaited:
+        shards = await self._definitions.waiting_shards(version)
+        plans = await self._book.at(await self._book.latest())
+        filling = plans.fillings.get(workspace)
+        if filling is not None and (found := sorted(filling.forms.keys() & names)):
+            return Awaited(shards=shards, filling=found)
+        if not shards and names:
+            activated = await self._definitions.activated(workspace, plans.version)
+            shards = await self._definitions.waiting_shards(activated)
+        return Awaited(shards=shards)
 
 
 def by_key(catalog: Catalog) -> dict[Key, Definition]:

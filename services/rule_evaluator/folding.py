@@ -8,17 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hairspring.engine.events import Event
+from hairspring.engine.filling import activate, fill
 from hairspring.engine.plan import Plan
 from hairspring.engine.rebuild import rebuild
 from hairspring.engine.records import Origin, Record, Transition
+from hairspring.engine.state import ProfileState
 from hairspring.engine.step import Passed, Step, step
 from hairspring.log.port import Entry
 from hairspring.ownership.port import Owned
+from hairspring.services.rule_evaluator.forms import Filling
+from hairspring.services.rule_evaluator.plans import Plans
 from hairspring.store.encoding import encode
-from hairspring.store.port import Effects, Key, Member, Rebuild, Saved, Stored
+from hairspring.store.port import FILL, Effects, Filled, Key, Member, Rebuild, Saved, Stored
 from hairspring.wire.transitions import to_contract
-
-DEFINITION_CAUSE = "definition:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +36,8 @@ class Fold:
     """Applies inputs to loaded profiles and gathers what follows from them."""
 
     stored: Mapping[Key, Stored]
-    plans: Mapping[str, Plan]
-    plan_version: int
+    plans: Mapping[int, Plans]
+    """What each shard is judged by."""
     lateness: int = 0
     horizon: int | None = None
     told: list[Told] = field(default_factory=list)
@@ -44,13 +46,20 @@ class Fold:
     """The timers to arm: by profile, when it is due (milliseconds, UTC)."""
     _entries: list[Entry] = field(default_factory=list)
     _changed: set[Key] = field(default_factory=set)
+    _filled: set[Key] = field(default_factory=set)
     _members: dict[tuple[Key, str], int | None] = field(default_factory=dict)
     _touched: list[Rebuild] = field(default_factory=list)
     _rebuilt: list[Rebuild] = field(default_factory=list)
 
     def event(self, key: Key, event: Event) -> None:
-        """Applies a live event."""
+        """Applies a live event, and in silence to what is being filled."""
         self._apply(key, event, rung=False)
+        filling = self._filling(key)
+        if filling is not None:
+            stored = self.stored[key]
+            given = stored.fill if stored.fill is not None else ProfileState()
+            done = step(given, event, filling.plan, lateness=self.lateness, horizon=self.horizon)
+            self._fill(key, done.state)
 
     def passed(self, key: Key, through: int, *, rung: bool) -> None:
         """Passes the moments up to a barrier; `rung` says that the profile's timer did."""
@@ -68,22 +77,61 @@ class Fold:
     def rebuild(self, todo: Rebuild, history: Sequence[Event]) -> None:
         """Folds a profile anew, and does away with the task."""
         stored = self.stored[todo.key]
-        by_definition = todo.cause.startswith(DEFINITION_CAUSE)
-        before = stored.state
-        through = todo.through if todo.through is not None else before.clock
-        if through is not None:
-            done = rebuild(
-                before,
-                history,
-                self._plan(todo.key),
-                through=through,
-                origin=Origin.DEFINITION if by_definition else Origin.IMPORT,
-                fresh=todo.fresh,
-                horizon=self.horizon,
-            )
-            self._settle(todo.key, stored, done, rung=False, with_flows=todo.with_flows)
+        if todo.cause != FILL:
+            self._rebuild(todo, stored, history)
+        filling = self._filling(todo.key)
+        if filling is not None and (todo.cause == FILL or stored.fill is not None):
+            filled = fill(stored.state, history, filling.plan, horizon=self.horizon)
+            self._fill(todo.key, filled)
         stored.rebuilds = [waiting for waiting in stored.rebuilds if waiting.cause != todo.cause]
         self._rebuilt.append(todo)
+
+    def _rebuild(self, todo: Rebuild, stored: Stored, history: Sequence[Event]) -> None:
+        before = stored.state
+        unknown = before.clock is None
+        through = todo.through if todo.through is not None else before.clock
+        if through is None:
+            return
+        done = rebuild(
+            before,
+            history,
+            self._plan(todo.key),
+            through=through,
+            origin=Origin.IMPORT,
+            fresh=todo.fresh,
+            horizon=self.horizon,
+        )
+        self._settle(todo.key, stored, done, rung=False, with_flows=todo.with_flows)
+        if unknown and stored.fill is None and self._filling(todo.key) is not None:
+            stored.fill = ProfileState()  # it was not known when the filling began
+
+    def activate(self, key: Key, after: Plans, through: int) -> None:
+        """Puts what has been filled of a profile in force, as of a moment (milliseconds, UTC)."""
+        stored, before = self.stored[key], self._plan(key)
+        filling, filled = self._filling(key), stored.fill
+        assert filling is not None, "what is put in force has been filled"
+        self._apply(key, Passed(through), rung=False)
+        stored.fill = None
+        if filled is None:
+            return
+        plan = after.by_workspace[key.workspace]
+        forms = {name: form for name, form in filling.forms.items() if name in plan.number}
+        done = activate(
+            stored.state,
+            filled,
+            before=before,
+            filling=filling.plan,
+            after=plan,
+            forms=forms,
+            through=through - self.lateness,
+        )
+        stored.state = done.state
+        if filled.streams or filled.keyed or any(name in done.state.segments for name in forms):
+            self._changed.add(key)
+        for record in done.records:
+            flows = isinstance(record, Transition) and record.segment in filling.with_flows
+            self._record(key, record, flows, after.version)
+        self._arm(key, stored, done.alarm, rung=False)
 
     def effects(self, owned: Mapping[int, Owned], position: int) -> Effects:
         """All that was decided, to be committed under the epochs of the shards concerned."""
@@ -94,6 +142,11 @@ class Fold:
                 Saved(key, encode(self.stored[key].state), self.stored[key].due_at)
                 for key in sorted(self._changed)
             ],
+            fills=[
+                Filled(key, encode(filled))
+                for key in sorted(self._filled)
+                if (filled := self.stored[key].fill) is not None
+            ],
             members=[Member(*named, at) for named, at in self._members.items()],
             records=self._entries,
             touched=self._touched,
@@ -101,7 +154,14 @@ class Fold:
         )
 
     def _plan(self, key: Key) -> Plan:
-        return self.plans.get(key.workspace) or _NO_PLAN
+        return self.plans[key.shard].by_workspace.get(key.workspace) or _NO_PLAN
+
+    def _filling(self, key: Key) -> Filling | None:
+        return self.plans[key.shard].fillings.get(key.workspace)
+
+    def _fill(self, key: Key, state: ProfileState) -> None:
+        self.stored[key].fill = state
+        self._filled.add(key)
 
     def _apply(self, key: Key, given: Event | Passed, *, rung: bool) -> None:
         stored = self.stored[key]
@@ -119,18 +179,21 @@ class Fold:
         stored.state = done.state
         self._changed.add(key)
         for record in done.records:
-            self._record(key, record, with_flows)
-        earlier = done.alarm is not None and (stored.due_at is None or done.alarm < stored.due_at)
+            self._record(key, record, with_flows, self.plans[key.shard].version)
+        self._arm(key, stored, done.alarm, rung=rung)
+
+    def _arm(self, key: Key, stored: Stored, alarm: int | None, *, rung: bool) -> None:
+        earlier = alarm is not None and (stored.due_at is None or alarm < stored.due_at)
         if rung or earlier:
-            stored.due_at = done.alarm
-            if done.alarm is None:
+            stored.due_at = alarm
+            if alarm is None:
                 self.alarms.pop(key, None)
             else:
-                self.alarms[key] = done.alarm
+                self.alarms[key] = alarm
 
-    def _record(self, key: Key, record: Record, with_flows: bool) -> None:
+    def _record(self, key: Key, record: Record, with_flows: bool, plan_version: int) -> None:
         self.told.append(Told(key=key, record=record))
-        payload = to_contract(record, plan_version=self.plan_version, with_flows=with_flows)
+        payload = to_contract(record, plan_version=plan_version, with_flows=with_flows)
         self._entries.append(
             Entry(
                 shard=key.shard,

@@ -9,6 +9,7 @@ not committed is thrown away, and the next term starts from what is in Postgres.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import grpc
 from hairspring.engine.events import Event, too_old
@@ -18,9 +19,10 @@ from hairspring.runtime.errors import Unavailable
 from hairspring.runtime.logging import get_logger
 from hairspring.services.rule_evaluator import lines
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog, EventRecord
+from hairspring.services.rule_evaluator.adopting import Adopting, AdoptionStep
 from hairspring.services.rule_evaluator.alarms import Alarms
 from hairspring.services.rule_evaluator.folding import Fold
-from hairspring.services.rule_evaluator.plans import PlanBook, Plans
+from hairspring.services.rule_evaluator.plans import PlanBook
 from hairspring.services.rule_evaluator.work import (
     Folding,
     Inbox,
@@ -29,13 +31,16 @@ from hairspring.services.rule_evaluator.work import (
     Wake,
     waiting_rebuilds,
 )
-from hairspring.store.port import Effects, Finish, Key, Rebuild, SegmentStore, Stored
+from hairspring.store.port import FILL, Effects, Finish, Key, Rebuild, SegmentStore, Stored
 from hairspring.wire.inputs import to_engine
 from hairspring.wire.times import to_ms
 
 KEPT_PROFILES = 50_000
 CHECKPOINT_POSITIONS = 20_000
 REBUILDS_AT_ONCE = 100
+#: What is filled takes one part in so many of the time while there is live work.
+FILLING_SHARE = 4
+LIVE_SECONDS = 0.25  #: How recent work has to be for that.
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 
@@ -59,15 +64,22 @@ class Term:
         self._store = store
         self._events = events
         self._alarms = alarms
-        self._book = book
         self._clock = clock
         self._lateness = lateness
         self._horizon = horizon
         self._log = get_logger()
         self._inbox = Inbox(min(shard.position for shard in owned.values()))
         self._kept: OrderedDict[Key, Stored] = OrderedDict()
-        self._plans = Plans()
-        self._plans_noticed = True
+        self._adopting = Adopting(
+            {shard: owned.plan_version for shard, owned in self.owned.items()},
+            store=store,
+            events=events,
+            book=book,
+            clock=clock,
+            bell=self._inbox.bell,
+            lateness=lateness,
+        )
+        self._live_at = 0.0
         self._rebuilds_noticed = asyncio.Event()
         self._checkpoint = self._inbox.position
 
@@ -75,20 +87,19 @@ class Term:
         """Serves the shards until something fails."""
         self._rebuilds_noticed.set()
         try:
-            await self._adopt(await self._book.at(self._oldest_plan()), publish=False)
-            await self._adopt_latest()
+            await self._adopting.begin()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(), name="read-events")
                 tasks.create_task(self._turns(), name="turns")
                 tasks.create_task(self._fold_in_background(), name="rebuilds")
+                tasks.create_task(self._adopting.run(), name="fills")
                 tasks.create_task(self._alarms.run(self), name="alarms")
         finally:
             self._inbox.close(TermEnded("these shards are being handed over; ask again"))
 
     def notice_plans(self) -> None:
         """Tells that there may be a new plan version."""
-        self._plans_noticed = True
-        self._inbox.bell.set()
+        self._adopting.notice()
 
     async def look(
         self, keys: Sequence[Key], *, through: int, rung: bool = False, reader: Reader | None = None
@@ -130,17 +141,28 @@ class Term:
     async def _turns(self) -> None:
         while True:
             self._inbox.bell.clear()
-            if self._plans_noticed:
-                await self._adopt_latest()
-            while (turn := self._inbox.take()) is not None:
-                try:
-                    await self._turn(turn)
-                except BaseException as error:
-                    turn.settle(TermEnded(f"the evaluation failed and is begun anew: {error}"))
-                    raise
-                turn.settle()
+            adopted, turn = await self._adopt_next(), self._inbox.take()
+            while adopted or turn is not None:
+                if turn is not None:
+                    await self._settled_turn(turn)
+                adopted, turn = await self._adopt_next(), self._inbox.take()
             await self._checkpoint_if_far()
             await self._inbox.bell.wait()
+
+    async def _settled_turn(self, turn: Turn) -> None:
+        """Does a turn, and tells those who wait how it went."""
+        began = asyncio.get_running_loop().time()
+        try:
+            await self._turn(turn)
+        except BaseException as error:
+            turn.settle(TermEnded(f"the evaluation failed and is begun anew: {error}"))
+            raise
+        ended = asyncio.get_running_loop().time()
+        if turn.records or turn.wakes:
+            self._live_at = ended
+        if turn.folding is not None:
+            turn.folding.seconds = ended - began
+        turn.settle()
 
     async def _turn(self, turn: Turn) -> None:
         if turn.finishing:
@@ -150,14 +172,9 @@ class Term:
         woken = [key for wake in turn.wakes for key in wake.keys]
         folded = list(turn.folding.histories) if turn.folding is not None else []
         stored = await self._load({*named, *woken, *(key for key, _ in folded)})
-        fold = Fold(
-            stored,
-            self._plans.by_workspace,
-            self._plans.version,
-            lateness=self._lateness,
-            horizon=self._horizon,
-        )
-        await self._fold_first(fold, turn, {*named, *woken}, {key for key, _ in folded})
+        fold = self._fold(stored)
+        histories = turn.folding.histories if turn.folding is not None else {}
+        await self._fold_first(fold, histories, {*named, *woken, *(key for key, _ in folded)})
         for key, record in zip(named, turn.records, strict=True):
             if record.event.import_id:
                 fold.touch(key, record.event.import_id)
@@ -166,17 +183,21 @@ class Term:
         for wake in turn.wakes:
             for key in wake.keys:
                 fold.passed(key, wake.barrier.through, rung=wake.rung)
-        await self._commit(fold, turn)
+        await self._commit(fold, fold.effects({}, turn.position))
         for wake in turn.wakes:
             for key in wake.keys:
                 wake.reader(key, stored[key])
 
-    async def _commit(self, fold: Fold, turn: Turn) -> None:
-        effects = fold.effects({}, turn.position)
+    def _fold(self, stored: Mapping[Key, Stored]) -> Fold:
+        return Fold(stored, self._adopting.plans, lateness=self._lateness, horizon=self._horizon)
+
+    async def _commit(self, fold: Fold, effects: Effects) -> None:
         shards = {saved.key.shard for saved in effects.states}
+        shards |= {saved.key.shard for saved in effects.fills}
         shards |= {todo.key.shard for todo in (*effects.touched, *effects.rebuilt)}
-        if not shards:
+        if not shards and not effects.owned:
             return
+        shards |= effects.owned.keys()
         effects.owned = {shard: self.owned[shard] for shard in shards}
         await self._store.commit(effects)
         await self._alarms.arm(fold.alarms)
@@ -189,7 +210,7 @@ class Term:
         kept = self._kept
         missing = [key for key in keys if key not in kept]
         if missing:
-            kept.update(await self._store.load(missing))
+            kept.update(self._cleared(await self._store.load(missing)))
         found = {}
         for key in keys:
             kept.move_to_end(key)
@@ -198,16 +219,23 @@ class Term:
             kept.popitem(last=False)
         return found
 
+    def _cleared(self, loaded: dict[Key, Stored]) -> dict[Key, Stored]:
+        """Forgets how profiles stood to segments that are gone."""
+        for key, stored in loaded.items():
+            plan = self._adopting.plans[key.shard].by_workspace.get(key.workspace)
+            segments = stored.state.segments
+            for name in segments.keys() - (plan.number.keys() if plan is not None else ()):
+                del segments[name]
+        return loaded
+
     async def _fold_first(
-        self, fold: Fold, turn: Turn, urgent: Collection[Key], prepared: Collection[Key]
+        self,
+        fold: Fold,
+        histories: Mapping[tuple[Key, str], list[Event]],
+        keys: Collection[Key],
     ) -> None:
-        """Rebuilds what the turn needs rebuilt, and what has been prepared for it."""
-        histories = turn.folding.histories if turn.folding is not None else {}
-        todo = [
-            rebuild
-            for key in sorted({*urgent, *prepared})
-            for rebuild in waiting_rebuilds(fold.stored[key])
-        ]
+        """Rebuilds what waits to be rebuilt of profiles; reads the histories that are missing."""
+        todo = [rebuild for key in sorted(keys) for rebuild in waiting_rebuilds(fold.stored[key])]
         missing = [rebuild for rebuild in todo if (rebuild.key, rebuild.cause) not in histories]
         if missing:
             histories = {**histories, **await self._histories(missing, fold.stored)}
@@ -253,13 +281,19 @@ class Term:
 
     async def _fold_in_background(self) -> None:
         """Reads the histories of waiting rebuilds and has them folded, a few at a time."""
+        time = asyncio.get_running_loop().time
         while True:
             self._rebuilds_noticed.clear()
             while ready := await self._store.ready(list(self.owned), REBUILDS_AT_ONCE):
+                began = time()
                 stored = await self._store.load({rebuild.key for rebuild in ready})
                 folding = Folding(histories=await self._histories(ready, stored))
+                reading = time() - began
                 self._inbox.fold(folding)
                 await folding.done
+                if ready[0].cause == FILL and time() - self._live_at < LIVE_SECONDS:
+                    await asyncio.sleep((FILLING_SHARE - 1) * (reading + folding.seconds))
+            self._adopting.notice()
             await self._rebuilds_noticed.wait()
 
     async def _finish_import(self, turn: Turn) -> None:
@@ -277,28 +311,33 @@ class Term:
         self._kept.clear()
         self._rebuilds_noticed.set()
 
-    def _oldest_plan(self) -> int:
-        return min(owned.plan_version for owned in self.owned.values())
+    async def _adopt_next(self) -> bool:
+        """Has shards judge by the next plan version from the next position on, if they can."""
+        step = await self._adopting.next(self._inbox.position)
+        if step is None:
+            return False
+        fold = self._fold(await self._load(step.profiles))
+        if step.profiles and step.after.activation is not None:
+            await self._fold_first(fold, {}, step.profiles)
+            for key in step.profiles:
+                fold.activate(key, step.after, step.after.activation.through)
+        owned = {shard: self.owned[shard] for shard in step.shards}
+        effects = fold.effects(owned, self._inbox.position)
+        effects.adoption = step.after.adoption_from(step.before)
+        await self._commit(fold, effects)
+        self._adopted(step)
+        return True
 
-    async def _adopt_latest(self) -> None:
-        self._plans_noticed = False
-        latest = await self._book.latest()
-        if latest > self._plans.version:
-            await self._adopt(await self._book.at(latest), publish=True)
-
-    async def _adopt(self, plans: Plans, *, publish: bool) -> None:
-        """Judges by these plans from the next position on."""
-        if publish:
-            adoption = plans.adoption_from(self._plans)
-            effects = Effects(owned=self.owned, position=self._inbox.position, adoption=adoption)
-            await self._store.commit(effects)
-            self.owned = {
-                shard: _at_plan(owned, plans.version) for shard, owned in self.owned.items()
-            }
+    def _adopted(self, step: AdoptionStep) -> None:
+        """From here on these shards are judged by other plans."""
+        version = step.after.version
+        for shard in step.shards:
+            self.owned[shard] = replace(self.owned[shard], plan_version=version)
+        self._adopting.adopted(step)
+        if step.after.activation is None:
             self._kept.clear()
-            self._rebuilds_noticed.set()
-            self._log.info("plan_adopted", plan_version=plans.version, shards=len(self.owned))
-        self._plans = plans
+        self._rebuilds_noticed.set()
+        self._log.info("plan_adopted", plan_version=version, shards=len(step.shards))
 
     async def _checkpoint_if_far(self) -> None:
         """Moves the positions of quiet shards on, so that a new term need not read it all again."""
@@ -315,9 +354,3 @@ class TermEnded(Exception):
 
 def _key(record: EventRecord) -> Key:
     return Key(record.shard, record.workspace_id, record.profile_id)
-
-
-def _at_plan(owned: Owned, version: int) -> Owned:
-    return Owned(
-        shard=owned.shard, epoch=owned.epoch, position=owned.position, plan_version=version
-    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hairspring.contracts.event.v1 import event_pb2
 from hairspring.engine.events import Event
 from hairspring.log.port import Barrier
-from hairspring.store.port import Key, Rebuild, Stored
+from hairspring.store.port import FILL, Key, Rebuild, Stored
 
 MOST_RECORDS_WAITING = 5_000
 MOST_RECORDS_A_TURN = 2_000
@@ -42,6 +42,7 @@ class Folding:
     """Rebuilds whose histories have been read already, by profile and cause."""
 
     histories: dict[tuple[Key, str], list[Event]]
+    seconds: float = 0.0  #: How long the turn took that did them.
     done: asyncio.Future[None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -152,6 +153,9 @@ class Inbox:
 
 
 def waiting_rebuilds(stored: Stored) -> list[Rebuild]:
-    """The rebuilds of a profile that can be done, the earliest first."""
+    """The rebuilds of a profile that can be done, the earliest first.
+
+    At one position an import comes before what is filled from there.
+    """
     ready = [todo for todo in stored.rebuilds if todo.position is not None]
-    return sorted(ready, key=lambda todo: (todo.position or 0, todo.cause))
+    return sorted(ready, key=lambda todo: (todo.position or 0, todo.cause == FILL, todo.cause))

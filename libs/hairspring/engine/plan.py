@@ -57,6 +57,7 @@ class Plan:
         "flow_events",
         "number",
         "segments",
+        "streams",
         "trait_readers",
         "version",
     )
@@ -84,6 +85,12 @@ class Plan:
             index
             for index, segment in enumerate(self.segments)
             if segment.enter.verdict(_NOBODY, 0) != _NEVER
+        )
+        self.streams = frozenset(
+            pattern.key
+            for segment in self.segments
+            for condition in conditions(segment)
+            for pattern in condition.patterns()
         )
         self._by_name, self._any = self._filters()
 

@@ -12,10 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hairspring.engine.events import Event
-from hairspring.engine.evidence import evidence, groups_of
 from hairspring.engine.plan import Plan
-from hairspring.engine.records import Cause, Change, Origin, Record, Transition
-from hairspring.engine.segments import Segment
+from hairspring.engine.records import Change, Origin, Record, Transition
+from hairspring.engine.settling import settle, transition
 from hairspring.engine.state import ProfileState, SegmentState
 from hairspring.engine.step import UNJUDGED, Passed, Step, step
 
@@ -94,7 +93,9 @@ def _reconcile(fold: _Fold, before: ProfileState, earlier: Members, clock: int) 
         if not live.member and live.left_at is None:
             told = past
         elif past.member and before.born_at is not None:
-            left = _transition(fold, segment, Change.LEFT, before.born_at, past.entered_at)
+            left = transition(
+                fold.state, segment, Change.LEFT, before.born_at, past.entered_at, fold.origin
+            )
             records.append(replace(left, evidence=(), groups=()))
         truth = fold.state.segments.get(segment.name)
         if truth is None:
@@ -102,40 +103,5 @@ def _reconcile(fold: _Fold, before: ProfileState, earlier: Members, clock: int) 
                 continue
             truth = SegmentState()
             fold.state.put(segment.name, truth)
-        records += _settle(fold, segment, told, truth, clock)
+        records += settle(fold.state, segment, told, truth, clock, fold.origin)
     return records
-
-
-def _settle(
-    fold: _Fold, segment: Segment, told: SegmentState, truth: SegmentState, clock: int
-) -> list[Record]:
-    """Publishes the difference, keeps what was told, and has the segment judged again."""
-    fold.state.wake(segment.name, clock)
-    if fold.origin is Origin.DEFINITION and told.entered_at is None and truth.member:
-        # Nothing was ever told of this segment, so its stay counts from when it really began.
-        return [_transition(fold, segment, Change.ENTERED, clock, truth.entered_at)]
-    if told.member == truth.member:
-        truth.entered_at, truth.left_at = told.entered_at, told.left_at
-        return []
-    if truth.member:
-        truth.entered_at, truth.left_at = clock, told.left_at
-        return [_transition(fold, segment, Change.ENTERED, clock, clock)]
-    truth.entered_at, truth.left_at = told.entered_at, clock
-    return [_transition(fold, segment, Change.LEFT, clock, told.entered_at)]
-
-
-def _transition(
-    fold: _Fold, segment: Segment, change: Change, at: int, entered_at: int | None
-) -> Transition:
-    found = evidence(segment, fold.state, at, entering=change is Change.ENTERED)
-    return Transition(
-        segment=segment.name,
-        version=segment.version,
-        change=change,
-        effective_at=at,
-        cause=Cause(),
-        origin=fold.origin,
-        entered_at=entered_at,
-        evidence=found,
-        groups=groups_of(found),
-    )

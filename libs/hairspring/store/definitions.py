@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 
@@ -10,7 +11,8 @@ from hairspring.database.migrations import check_schema_name
 _IN_FORCE = """
 SELECT * FROM (
     SELECT DISTINCT ON (d.kind, d.name)
-           d.kind, d.name, d.version, d.removed, d.body, d.source, p.applied_at
+           d.kind, d.name, d.version, d.removed, d.body, d.source,
+           p.applied_at, p.with_flows
     FROM {schema}.definitions AS d JOIN {schema}.plans AS p USING (version)
     WHERE d.workspace = $1 AND d.version <= $2
     ORDER BY d.kind, d.name, d.version DESC
@@ -18,7 +20,8 @@ SELECT * FROM (
 """
 
 _AT = """
-SELECT d.kind, d.name, d.version, d.removed, d.body, d.source, p.applied_at
+SELECT d.kind, d.name, d.version, d.removed, d.body, d.source,
+       p.applied_at, p.with_flows
 FROM {schema}.definitions AS d JOIN {schema}.plans AS p USING (version)
 WHERE d.workspace = $1 AND d.kind = $2 AND d.name = $3 AND d.version <= $4
 ORDER BY d.version DESC LIMIT $5
@@ -27,7 +30,10 @@ ORDER BY d.version DESC LIMIT $5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDefinition:
-    """A definition in one of its forms; `body` is canonical JSON, `applied_at` in ms, UTC."""
+    """A definition in one of its forms; `body` is canonical JSON, `applied_at` in ms, UTC.
+
+    `with_flows` says that what it changes in memberships at once sets off flows.
+    """
 
     kind: str
     name: str
@@ -36,6 +42,7 @@ class StoredDefinition:
     source: str
     applied_at: int = 0
     removed: bool = False
+    with_flows: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +107,38 @@ class DefinitionStore:
         sql = f"SELECT coalesce(max(version), 0) FROM {self._schema}.plans WHERE applied_at <= $1"
         return int(await self._pool.fetchval(sql, at))
 
+    async def activation(self, version: int) -> tuple[str, int] | None:
+        """Whose filled forms a plan version puts in force, and when (milliseconds, UTC)."""
+        row = await self._pool.fetchrow(
+            f"SELECT workspace, applied_at FROM {self._schema}.plans"
+            " WHERE version = $1 AND activates",
+            version,
+        )
+        return None if row is None else (row["workspace"], row["applied_at"])
+
+    async def activated(self, workspace: str, version: int) -> int:
+        """The latest plan version up to one given that put filled forms in force; 0 for none."""
+        return int(
+            await self._pool.fetchval(
+                f"SELECT coalesce(max(version), 0) FROM {self._schema}.plans"
+                " WHERE workspace = $1 AND version <= $2 AND activates",
+                workspace,
+                version,
+            )
+        )
+
+    async def removed(self, workspace: str, kind: str, after: int, version: int) -> set[str]:
+        """The names of what was removed after a plan version, up to another."""
+        rows = await self._pool.fetch(
+            f"SELECT DISTINCT name FROM {self._schema}.definitions"
+            " WHERE workspace = $1 AND kind = $2 AND version > $3 AND version <= $4 AND removed",
+            workspace,
+            kind,
+            after,
+            version,
+        )
+        return {row["name"] for row in rows}
+
     async def requested(self, workspace: str, request_id: str) -> int | None:
         """The plan version that a named request brought; None if it was not carried out."""
         version: int | None = await self._pool.fetchval(
@@ -117,6 +156,7 @@ class DefinitionStore:
         after: int,
         now: int,
         request_id: str = "",
+        with_flows: bool = False,
     ) -> int:
         """Writes changed definitions as the next plan version, and tells everybody.
 
@@ -125,16 +165,7 @@ class DefinitionStore:
         """
         schema = self._schema
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(f"LOCK TABLE {schema}.plans IN EXCLUSIVE MODE")
-            latest = await connection.fetchval(
-                f"SELECT coalesce(max(version), 0) FROM {schema}.plans"
-            )
-            if latest != after:
-                raise PlanMoved(f"plan version {latest} was applied meanwhile")
-            version = after + 1
-            await connection.execute(
-                f"INSERT INTO {schema}.plans VALUES ($1, $2, $3)", version, workspace, now
-            )
+            version = await self._next(connection, workspace, after, now, with_flows=with_flows)
             await connection.executemany(
                 f"INSERT INTO {schema}.definitions VALUES ($1, $2, $3, $4, $5, $6, $7)",
                 [
@@ -150,6 +181,44 @@ class DefinitionStore:
                     version,
                 )
             await connection.execute("SELECT pg_notify($1, '')", self.channel)
+        return version
+
+    async def activate(self, workspace: str, *, after: int, now: int) -> int:
+        """Puts what has been filled in force, as the next plan version, and tells everybody.
+
+        `after` is the latest version as the caller knows it. Raises PlanMoved if it is not.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            version = await self._next(connection, workspace, after, now, activates=True)
+            await connection.execute("SELECT pg_notify($1, '')", self.channel)
+        return version
+
+    async def _next(
+        self,
+        connection: Any,
+        workspace: str,
+        after: int,
+        now: int,
+        *,
+        activates: bool = False,
+        with_flows: bool = False,
+    ) -> int:
+        """Writes the plan version that follows one given, if nobody else has."""
+        schema = self._schema
+        await connection.execute(f"LOCK TABLE {schema}.plans IN EXCLUSIVE MODE")
+        latest = await connection.fetchval(f"SELECT coalesce(max(version), 0) FROM {schema}.plans")
+        if latest != after:
+            raise PlanMoved(f"plan version {latest} was applied meanwhile")
+        version = after + 1
+        await connection.execute(
+            f"INSERT INTO {schema}.plans (version, workspace, applied_at, activates, with_flows)"
+            " VALUES ($1, $2, $3, $4, $5)",
+            version,
+            workspace,
+            now,
+            activates,
+            with_flows,
+        )
         return version
 
     async def waiting_shards(self, version: int) -> list[int]:

@@ -7,7 +7,16 @@ from hairspring.engine.state import ProfileState
 from hairspring.log.port import Appended, Log
 from hairspring.ownership.port import Ownership
 from hairspring.store.encoding import decode
-from hairspring.store.port import Effects, Key, Page, Rebuild, SegmentStore, Stored
+from hairspring.store.port import (
+    FILL,
+    Effects,
+    Key,
+    Page,
+    Progress,
+    Rebuild,
+    SegmentStore,
+    Stored,
+)
 
 
 class MemoryStore(SegmentStore):
@@ -17,6 +26,7 @@ class MemoryStore(SegmentStore):
         self._ownership = ownership
         self._log = log
         self._profiles: dict[Key, tuple[bytes, int | None]] = {}
+        self._fills: dict[Key, bytes] = {}
         self._members: dict[tuple[Key, str], int] = {}
         self._rebuilds: dict[tuple[Key, str], Rebuild] = {}
 
@@ -26,7 +36,8 @@ class MemoryStore(SegmentStore):
         for key in keys:
             if key in self._profiles:
                 state, due_at = self._profiles[key]
-                found[key] = Stored(state=decode(state), due_at=due_at)
+                fill = decode(self._fills[key]) if key in self._fills else None
+                found[key] = Stored(state=decode(state), due_at=due_at, fill=fill)
         for rebuild in sorted(self._rebuilds.values(), key=_by_position):
             if rebuild.key in found:
                 found[rebuild.key].rebuilds.append(rebuild)
@@ -48,6 +59,8 @@ class MemoryStore(SegmentStore):
     def _write(self, effects: Effects) -> None:
         for saved in effects.states:
             self._profiles[saved.key] = (saved.state, saved.due_at)
+        for filled in effects.fills:
+            self._fills[filled.key] = filled.state
         for member in effects.members:
             if member.entered_at is None:
                 self._members.pop((member.key, member.segment), None)
@@ -73,24 +86,42 @@ class MemoryStore(SegmentStore):
     def _adopt(self, effects: Effects) -> None:
         adoption = effects.adoption
         assert adoption is not None, "called for an adoption only"
-        cause = f"definition:{adoption.version}"
+        shards = effects.owned
+        dropped = {*adoption.fill, *adoption.drop}
+        for key in [*self._fills, *(key for key, cause in self._rebuilds if cause == FILL)]:
+            if key.shard in shards and key.workspace in dropped:
+                self._fills.pop(key, None)
+                self._rebuilds.pop((key, FILL), None)
         for key in self._profiles:
-            if key.shard in effects.owned and key.workspace in adoption.refill:
-                refill = Rebuild(key=key, cause=cause, position=effects.position)
-                self._rebuilds.setdefault((key, cause), refill)
+            if key.shard in shards and key.workspace in adoption.fill:
+                position = max(effects.position, shards[key.shard].position)
+                self._rebuilds[key, FILL] = Rebuild(key=key, cause=FILL, position=position)
         gone = set(adoption.removed)
         for key, segment in list(self._members):
             if key.shard in effects.owned and (key.workspace, segment) in gone:
                 del self._members[key, segment]
 
     async def ready(self, shards: Collection[int], limit: int) -> list[Rebuild]:
-        """Read rebuilds that can be done, the earliest positions first."""
+        """Read rebuilds that can be done: those for imports first, then by position."""
         ready = [
             rebuild
             for rebuild in self._rebuilds.values()
             if rebuild.position is not None and rebuild.key.shard in shards
         ]
-        return sorted(ready, key=_by_position)[:limit]
+        return sorted(ready, key=lambda todo: (todo.cause == FILL, _by_position(todo)))[:limit]
+
+    async def filled(self, shards: Collection[int], workspace: str, limit: int | None) -> list[Key]:
+        """Read which profiles have been filled, in the order of their keys; None for all."""
+        found = [k for k in self._fills if k.shard in shards and k.workspace == workspace]
+        return sorted(found)[:limit]
+
+    async def progress(self, workspace: str) -> Progress:
+        """Count how far a workspace has been filled, over all shards."""
+        waiting = [key for key, cause in self._rebuilds if cause == FILL]
+        return Progress(
+            filled=sum(key.workspace == workspace for key in self._fills),
+            waiting=sum(key.workspace == workspace for key in waiting),
+        )
 
     async def due(self, shards: Collection[int], before: int, limit: int) -> list[tuple[Key, int]]:
         """Read profiles that are due before a moment, the earliest first."""

@@ -9,6 +9,9 @@ from hairspring.engine.state import ProfileState
 from hairspring.log.port import Appended, Entry
 from hairspring.ownership.port import Owned
 
+#: The cause of a rebuild by which a profile's history is folded for what is being filled.
+FILL = "fill"
+
 
 class Key(NamedTuple):
     """Names a profile, its shard first."""
@@ -20,7 +23,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuild:
-    """A profile is to be folded anew, for an import or for a definition.
+    """A profile is to be folded anew: for an import, or for what is being filled (`FILL`).
 
     `fresh` says that nobody had judged the profile when the import first touched it. `position`
     is the place in the event log up to which history counts; None until the import has finished.
@@ -39,12 +42,14 @@ class Rebuild:
 class Stored:
     """What is known of a profile: its state, when its timer is due, and what waits to be rebuilt.
 
-    `due_at` may be earlier than the alarm of the state: looking early is harmless.
+    `due_at` may be earlier than the alarm of the state: looking early is harmless. `fill` is its
+    state by what is being filled; None where that has not been folded yet.
     """
 
     state: ProfileState
     due_at: int | None = None
     rebuilds: list[Rebuild] = field(default_factory=list)
+    fill: ProfileState | None = None
 
 
 class Saved(NamedTuple):
@@ -53,6 +58,13 @@ class Saved(NamedTuple):
     key: Key
     state: bytes
     due_at: int | None
+
+
+class Filled(NamedTuple):
+    """A profile's state by what is being filled, to be written, encoded."""
+
+    key: Key
+    state: bytes
 
 
 class Member(NamedTuple):
@@ -77,13 +89,15 @@ class Finish:
 class Adoption:
     """From here on the shards are judged by another plan version.
 
-    `refill` lists the workspaces whose profiles are all to be folded anew, `removed` the
-    segments that are gone, as (workspace, segment).
+    `removed` lists the segments that are gone, as (workspace, segment). In the workspaces in
+    `fill`, what was being filled is dropped, and every known profile waits to be filled up to where
+    its shard stands; in those in `drop`, nothing is being filled any more.
     """
 
     version: int
-    refill: Sequence[str] = ()
     removed: Sequence[tuple[str, str]] = ()
+    fill: Sequence[str] = ()
+    drop: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -95,12 +109,20 @@ class Effects:
     position: int
     """Everything in these shards up to this place in the event log has been applied."""
     states: list[Saved] = field(default_factory=list)
+    fills: list[Filled] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
     records: list[Entry] = field(default_factory=list)
     touched: list[Rebuild] = field(default_factory=list)
     finishes: list[Finish] = field(default_factory=list)
     rebuilt: list[Rebuild] = field(default_factory=list)
     adoption: Adoption | None = None
+
+
+class Progress(NamedTuple):
+    """How many profiles have been filled, and how many wait."""
+
+    filled: int
+    waiting: int
 
 
 class Page(NamedTuple):
@@ -127,7 +149,15 @@ class SegmentStore(ABC):
 
     @abstractmethod
     async def ready(self, shards: Collection[int], limit: int) -> list[Rebuild]:
-        """Read rebuilds that can be done, the earliest positions first."""
+        """Read rebuilds that can be done: those for imports first, then by position."""
+
+    @abstractmethod
+    async def filled(self, shards: Collection[int], workspace: str, limit: int | None) -> list[Key]:
+        """Read which profiles have been filled, in the order of their keys; None for all."""
+
+    @abstractmethod
+    async def progress(self, workspace: str) -> Progress:
+        """Count how far a workspace has been filled, over all shards."""
 
     @abstractmethod
     async def due(self, shards: Collection[int], before: int, limit: int) -> list[tuple[Key, int]]:

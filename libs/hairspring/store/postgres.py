@@ -12,7 +12,16 @@ from hairspring.log.port import Appended, Log
 from hairspring.ownership.port import Ownership
 from hairspring.store import statements
 from hairspring.store.encoding import decode
-from hairspring.store.port import Adoption, Effects, Key, Page, Rebuild, SegmentStore, Stored
+from hairspring.store.port import (
+    Adoption,
+    Effects,
+    Key,
+    Page,
+    Progress,
+    Rebuild,
+    SegmentStore,
+    Stored,
+)
 
 MIGRATIONS = Migrations(source="store", directory=resources.files(__package__) / "sql")
 
@@ -36,8 +45,10 @@ class PostgresStore(SegmentStore):
             rows = await connection.fetch(self._sql(statements.LOAD_PROFILES), *columns)
             waiting = await connection.fetch(self._sql(statements.LOAD_REBUILDS), *columns)
         found = {key: Stored(state=ProfileState()) for key in keys}
-        for shard, workspace, profile, state, due_at in rows:
-            found[Key(shard, workspace, profile)] = Stored(state=decode(state), due_at=due_at)
+        for shard, workspace, profile, state, due_at, fill in rows:
+            found[Key(shard, workspace, profile)] = Stored(
+                state=decode(state), due_at=due_at, fill=decode(fill) if fill is not None else None
+            )
         for row in waiting:
             rebuild = _rebuild(row)
             found[rebuild.key].rebuilds.append(rebuild)
@@ -62,6 +73,9 @@ class PostgresStore(SegmentStore):
         if effects.states:
             rows = [(*saved.key, saved.state, saved.due_at) for saved in effects.states]
             await connection.execute(self._sql(statements.SAVE_PROFILES), *_columns(rows, 5))
+        if effects.fills:
+            filled = [(*saved.key, saved.state) for saved in effects.fills]
+            await connection.execute(self._sql(statements.SAVE_FILLS), *_columns(filled, 4))
         await self._write_members(connection, effects)
         if effects.touched:
             touched = [(*found.key, found.cause, found.fresh) for found in effects.touched]
@@ -93,21 +107,27 @@ class PostgresStore(SegmentStore):
 
     async def _adopt(self, connection: Any, effects: Effects, adoption: Adoption) -> None:
         shards = list(effects.owned)
-        for workspace in adoption.refill:
-            await connection.execute(
-                self._sql(statements.REFILL),
-                shards,
-                workspace,
-                f"definition:{adoption.version}",
-                effects.position,
-            )
+        for workspace in (*adoption.fill, *adoption.drop):
+            await connection.execute(self._sql(statements.DROP_FILLS), shards, workspace)
+        for workspace in adoption.fill:
+            await connection.execute(self._sql(statements.BEGIN_FILLS), shards, workspace)
         for workspace, segment in adoption.removed:
             await connection.execute(self._sql(statements.END_SEGMENT), shards, workspace, segment)
 
     async def ready(self, shards: Collection[int], limit: int) -> list[Rebuild]:
-        """Read rebuilds that can be done, the earliest positions first."""
+        """Read rebuilds that can be done: those for imports first, then by position."""
         rows = await self._pool.fetch(self._sql(statements.READY), list(shards), limit)
         return [_rebuild(row) for row in rows]
+
+    async def filled(self, shards: Collection[int], workspace: str, limit: int | None) -> list[Key]:
+        """Read which profiles have been filled, in the order of their keys; None for all."""
+        rows = await self._pool.fetch(self._sql(statements.FILLED), list(shards), workspace, limit)
+        return [Key(*row) for row in rows]
+
+    async def progress(self, workspace: str) -> Progress:
+        """Count how far a workspace has been filled, over all shards."""
+        [row] = await self._pool.fetch(self._sql(statements.FILL_PROGRESS), workspace)
+        return Progress(filled=row["filled"], waiting=row["waiting"])
 
     async def due(self, shards: Collection[int], before: int, limit: int) -> list[tuple[Key, int]]:
         """Read profiles that are due before a moment, the earliest first."""

@@ -2,9 +2,10 @@
 
 # Reads profiles with what waits to be rebuilt of them.
 LOAD_PROFILES = """
-SELECT p.shard, p.workspace, p.profile, p.state, p.due_at
+SELECT p.shard, p.workspace, p.profile, p.state, p.due_at, f.state
 FROM unnest($1::int[], $2::text[], $3::text[]) AS k (shard, workspace, profile)
 JOIN {schema}.profiles AS p USING (shard, workspace, profile)
+LEFT JOIN {schema}.fills AS f USING (shard, workspace, profile)
 """
 
 LOAD_REBUILDS = """
@@ -60,15 +61,44 @@ READY = """
 SELECT r.shard, r.workspace, r.profile, r.cause, r.fresh, r.position, r.through, r.with_flows
 FROM {schema}.rebuilds AS r
 WHERE r.shard = ANY ($1::int[]) AND r.position IS NOT NULL
-ORDER BY r.position
+ORDER BY r.cause = 'fill', r.position
 LIMIT $2
 """
 
-REFILL = """
+# Whatever was being filled in these shards is dropped.
+DROP_FILLS = """
+WITH waiting AS (
+    DELETE FROM {schema}.rebuilds
+    WHERE shard = ANY ($1::int[]) AND workspace = $2 AND cause = 'fill'
+)
+DELETE FROM {schema}.fills WHERE shard = ANY ($1::int[]) AND workspace = $2
+"""
+
+# Each profile is to be filled up to where its shard stands since the fence.
+BEGIN_FILLS = """
 INSERT INTO {schema}.rebuilds (shard, workspace, profile, cause, fresh, position)
-SELECT shard, workspace, profile, $3, false, $4
-FROM {schema}.profiles WHERE shard = ANY ($1::int[]) AND workspace = $2
-ON CONFLICT DO NOTHING
+SELECT p.shard, p.workspace, p.profile, 'fill', false, s.position
+FROM {schema}.profiles AS p JOIN {schema}.shards AS s USING (shard)
+WHERE p.shard = ANY ($1::int[]) AND p.workspace = $2
+"""
+
+SAVE_FILLS = """
+INSERT INTO {schema}.fills AS f (shard, workspace, profile, state)
+SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bytea[])
+ON CONFLICT (shard, workspace, profile) DO UPDATE SET state = excluded.state
+"""
+
+# The first profiles that were filled, shard by shard.
+FILLED = """
+SELECT shard, workspace, profile FROM {schema}.fills
+WHERE shard = ANY ($1::int[]) AND workspace = $2
+ORDER BY shard, workspace, profile LIMIT $3
+"""
+
+FILL_PROGRESS = """
+SELECT (SELECT count(*) FROM {schema}.fills WHERE workspace = $1) AS filled,
+       (SELECT count(*) FROM {schema}.rebuilds
+        WHERE workspace = $1 AND cause = 'fill' AND position IS NOT NULL) AS waiting
 """
 
 END_SEGMENT = """

@@ -67,7 +67,9 @@ class DefinitionHandlers(DefinitionServiceServicer):
             return load(manifests, before.catalog, prune=request.prune)
 
         try:
-            applied = await self._applying.apply(workspace, decide, dry_run=request.dry_run)
+            applied = await self._applying.apply(
+                workspace, decide, dry_run=request.dry_run, with_flows=request.with_flows
+            )
         except BadDefinitions as error:
             return definition_service_pb2.ApplyDefinitionsResponse(
                 problems=[problem(one) for one in error.problems]
@@ -77,9 +79,12 @@ class DefinitionHandlers(DefinitionServiceServicer):
             changes=[_change(change, applied, request.dry_run) for change in applied.changes],
             plan_version=applied.version,
         )
-        if applied.version > applied.before.version:
+        if not request.dry_run:
             wait = request.wait if request.HasField("wait") else None
-            response.waiting_shards.extend(await self._applying.wait(applied.version, wait))
+            names = _segments_in(applied.changes)
+            awaited = await self._applying.wait(workspace, names, applied.version, wait)
+            response.waiting_shards.extend(awaited.shards)
+            response.filling_segments.extend(awaited.filling)
         return response
 
     async def ListDefinitions(
@@ -202,6 +207,12 @@ def check_size(manifests: Sequence[definition_pb2.Manifest]) -> None:
         raise InvalidInput(f"at most {MOST_MANIFESTS} manifests can be applied at once")
     if sum(len(manifest.text) for manifest in manifests) > MOST_TEXT:
         raise InvalidInput(f"at most {MOST_TEXT} characters can be applied at once")
+
+
+def _segments_in(changes: Sequence[Change]) -> set[str]:
+    """The segments that are new or changed; all of them where nothing is."""
+    told = [change for change in changes if change.type is not ChangeType.UNCHANGED] or changes
+    return {change.name for change in told if change.kind is Kind.SEGMENT}
 
 
 def problem(found: Problem) -> definition_pb2.Problem:

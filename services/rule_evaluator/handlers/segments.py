@@ -19,7 +19,7 @@ from hairspring.definitions.catalog import collect
 from hairspring.definitions.referring import referring
 from hairspring.definitions.writing import write
 from hairspring.runtime.errors import AlreadyExists, Conflict, InvalidInput, NotFound, NotNow
-from hairspring.services.rule_evaluator.applying import Applied, Applying, Decide, Standing
+from hairspring.services.rule_evaluator.applying import Applied, Applying, Awaited, Decide, Standing
 from hairspring.services.rule_evaluator.handlers.definitions import find, known_version
 from hairspring.services.rule_evaluator.handlers.pages import (
     make_token,
@@ -59,8 +59,10 @@ class SegmentHandlers(SegmentServiceServicer):
                 )
             return after if standing is None else before.catalog
 
-        segment, waiting = await self._apply(request, decide)
-        return segment_service_pb2.CreateSegmentResponse(segment=segment, waiting_shards=waiting)
+        segment, awaited = await self._apply(request, decide)
+        return segment_service_pb2.CreateSegmentResponse(
+            segment=segment, waiting_shards=awaited.shards, filling=bool(awaited.filling)
+        )
 
     async def UpdateSegment(
         self,
@@ -80,8 +82,10 @@ class SegmentHandlers(SegmentServiceServicer):
             _check_version(before, made.name, request.expected_version)
             return after
 
-        segment, waiting = await self._apply(request, decide)
-        return segment_service_pb2.UpdateSegmentResponse(segment=segment, waiting_shards=waiting)
+        segment, awaited = await self._apply(request, decide)
+        return segment_service_pb2.UpdateSegmentResponse(
+            segment=segment, waiting_shards=awaited.shards, filling=bool(awaited.filling)
+        )
 
     async def GetSegment(
         self, request: segment_service_pb2.GetSegmentRequest, context: grpc.aio.ServicerContext
@@ -134,8 +138,8 @@ class SegmentHandlers(SegmentServiceServicer):
         applied = await self._applying.apply(workspace, decide)
         assert isinstance(applied, Applied)  # the request has no name
         wait = request.wait if request.HasField("wait") else None
-        waiting = await self._applying.wait(applied.version, wait)
-        return segment_service_pb2.DeleteSegmentResponse(waiting_shards=waiting)
+        awaited = await self._applying.wait(workspace, (), applied.version, wait)
+        return segment_service_pb2.DeleteSegmentResponse(waiting_shards=awaited.shards)
 
     async def _apply(
         self,
@@ -143,7 +147,7 @@ class SegmentHandlers(SegmentServiceServicer):
             segment_service_pb2.CreateSegmentRequest | segment_service_pb2.UpdateSegmentRequest
         ),
         decide: Decide,
-    ) -> tuple[segment_pb2.Segment, Sequence[int]]:
+    ) -> tuple[segment_pb2.Segment, Awaited]:
         """Puts one segment in force, and answers it as it stands or would."""
         workspace, name = workspace_of(request.workspace_id), request.segment.name
         if not request.HasField("segment"):
@@ -159,11 +163,11 @@ class SegmentHandlers(SegmentServiceServicer):
         if isinstance(applied, Applied) and request.validate_only:
             segment = from_body(applied.after.segments[name].body)
             segment.source = applied.after.segments[name].source
-            return segment, []
+            return segment, Awaited()
         version = applied.version if isinstance(applied, Applied) else applied
         stored = await self._brought(workspace, name, version, request.request_id)
         wait: Duration | None = request.wait if request.HasField("wait") else None
-        return _segment(stored), await self._applying.wait(version, wait)
+        return _segment(stored), await self._applying.wait(workspace, [name], version, wait)
 
     async def _brought(
         self, workspace: str, name: str, version: int, request_id: str

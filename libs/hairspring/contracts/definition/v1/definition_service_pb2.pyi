@@ -32,19 +32,24 @@ class ApplyDefinitionsRequest(_message.Message):
     DRY_RUN_FIELD_NUMBER: _builtins.int
     PRUNE_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
+    WITH_FLOWS_FIELD_NUMBER: _builtins.int
     workspace_id: _builtins.str
     """The workspace. Empty means "default"."""
     dry_run: _builtins.bool
     """Only checks and tells what would change."""
     prune: _builtins.bool
     """Removes what the manifests do not name."""
+    with_flows: _builtins.bool
+    """Lets those who are in a new or changed segment as soon as it is in force set off flows."""
     @_builtins.property
     def manifests(self) -> _containers.RepeatedCompositeFieldContainer[_definition_pb2.Manifest]:
         """The files."""
 
     @_builtins.property
     def wait(self) -> _duration_pb2.Duration:
-        """How long to wait for the shards; at most a minute. Unset means 10 seconds."""
+        """How long to wait for the shards, and for new and changed segments to be filled; at most a minute.
+        Unset means 10 seconds.
+        """
 
     def __init__(
         self,
@@ -54,10 +59,11 @@ class ApplyDefinitionsRequest(_message.Message):
         dry_run: _builtins.bool = ...,
         prune: _builtins.bool = ...,
         wait: _duration_pb2.Duration | None = ...,
+        with_flows: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "manifests", b"manifests", "prune", b"prune", "wait", b"wait", "workspace_id", b"workspace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "manifests", b"manifests", "prune", b"prune", "wait", b"wait", "with_flows", b"with_flows", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -73,6 +79,7 @@ class ApplyDefinitionsResponse(_message.Message):
     CHANGES_FIELD_NUMBER: _builtins.int
     PLAN_VERSION_FIELD_NUMBER: _builtins.int
     WAITING_SHARDS_FIELD_NUMBER: _builtins.int
+    FILLING_SEGMENTS_FIELD_NUMBER: _builtins.int
     plan_version: _builtins.int
     """The plan version now in force."""
     @_builtins.property
@@ -87,6 +94,12 @@ class ApplyDefinitionsResponse(_message.Message):
     def waiting_shards(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The shards that do not judge by it yet; they will once their owner is back."""
 
+    @_builtins.property
+    def filling_segments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The segments of these manifests that are still being filled from the recorded history.
+        CountMembers tells how far they are.
+        """
+
     def __init__(
         self,
         *,
@@ -94,10 +107,11 @@ class ApplyDefinitionsResponse(_message.Message):
         changes: _abc.Iterable[_definition_pb2.DefinitionChange] | None = ...,
         plan_version: _builtins.int = ...,
         waiting_shards: _abc.Iterable[_builtins.int] | None = ...,
+        filling_segments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "plan_version", b"plan_version", "problems", b"problems", "waiting_shards", b"waiting_shards"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "filling_segments", b"filling_segments", "plan_version", b"plan_version", "problems", b"problems", "waiting_shards", b"waiting_shards"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

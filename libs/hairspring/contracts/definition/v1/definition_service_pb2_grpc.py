@@ -63,7 +63,7 @@ class DefinitionServiceServicer:
 
     def ApplyDefinitions(self, request, context):
         """Checks definitions as a whole and puts them in force, all or none.
-        Answers once every shard judges by them, or says which do not yet.
+        Answers once every shard judges by them and new segments are complete, or says which are not yet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,7 +35,7 @@ class DefinitionServiceStub:
     def __new__(cls, channel: _aio.Channel) -> DefinitionServiceAsyncStub: ...
     ApplyDefinitions: _grpc.UnaryUnaryMultiCallable[_definition_service_pb2.ApplyDefinitionsRequest, _definition_service_pb2.ApplyDefinitionsResponse]
     """Checks definitions as a whole and puts them in force, all or none.
-    Answers once every shard judges by them, or says which do not yet.
+    Answers once every shard judges by them and new segments are complete, or says which are not yet.
     """
     ListDefinitions: _grpc.UnaryUnaryMultiCallable[_definition_service_pb2.ListDefinitionsRequest, _definition_service_pb2.ListDefinitionsResponse]
     """Lists the definitions in force, now or at a plan version."""
@@ -51,7 +51,7 @@ class DefinitionServiceAsyncStub(DefinitionServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ApplyDefinitions: _aio.UnaryUnaryMultiCallable[_definition_service_pb2.ApplyDefinitionsRequest, _definition_service_pb2.ApplyDefinitionsResponse]  # type: ignore[assignment]
     """Checks definitions as a whole and puts them in force, all or none.
-    Answers once every shard judges by them, or says which do not yet.
+    Answers once every shard judges by them and new segments are complete, or says which are not yet.
     """
     ListDefinitions: _aio.UnaryUnaryMultiCallable[_definition_service_pb2.ListDefinitionsRequest, _definition_service_pb2.ListDefinitionsResponse]  # type: ignore[assignment]
     """Lists the definitions in force, now or at a plan version."""
@@ -70,7 +70,7 @@ class DefinitionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_definition_service_pb2.ApplyDefinitionsResponse, _abc.Awaitable[_definition_service_pb2.ApplyDefinitionsResponse]]:
         """Checks definitions as a whole and puts them in force, all or none.
-        Answers once every shard judges by them, or says which do not yet.
+        Answers once every shard judges by them and new segments are complete, or says which are not yet.
         """
 
     @_abc_1.abstractmethod

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from hairspring.contracts.membership.v1 import membership_pb2 as _membership_pb2
 from hairspring.contracts.transition.v1 import transition_pb2 as _transition_pb2
 import builtins as _builtins
@@ -20,6 +21,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _SegmentStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SegmentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SegmentStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEGMENT_STATUS_UNSPECIFIED: _SegmentStatus.ValueType  # 0
+    """Never sent."""
+    SEGMENT_STATUS_ACTIVE: _SegmentStatus.ValueType  # 1
+    """It is, and complete."""
+    SEGMENT_STATUS_FILLING: _SegmentStatus.ValueType  # 2
+    """It is being filled from the recorded history."""
+
+class SegmentStatus(_SegmentStatus, metaclass=_SegmentStatusEnumTypeWrapper):
+    """Whether the latest form of a segment is in force."""
+
+SEGMENT_STATUS_UNSPECIFIED: SegmentStatus.ValueType  # 0
+"""Never sent."""
+SEGMENT_STATUS_ACTIVE: SegmentStatus.ValueType  # 1
+"""It is, and complete."""
+SEGMENT_STATUS_FILLING: SegmentStatus.ValueType  # 2
+"""It is being filled from the recorded history."""
+Global___SegmentStatus: _TypeAlias = SegmentStatus  # noqa: Y015
 
 @_typing.final
 class ListMembersRequest(_message.Message):
@@ -137,19 +162,35 @@ class SegmentCount(_message.Message):
 
     SEGMENT_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    FILLED_PERCENT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    FILLING_VERSION_FIELD_NUMBER: _builtins.int
     segment: _builtins.str
     """The segment."""
     members: _builtins.int
-    """How many are in it."""
+    """How many are in it. While a new form is being filled, these are the members by the old one."""
+    status: Global___SegmentStatus.ValueType
+    """Whether its latest form is in force."""
+    filled_percent: _builtins.int
+    """How much of the recorded history has been folded into a form that is being filled, in percent."""
+    version: _builtins.int
+    """The plan version that brought the form in force; 0 where there is none yet."""
+    filling_version: _builtins.int
+    """The plan version that brought the form that is being filled; 0 where none is."""
     def __init__(
         self,
         *,
         segment: _builtins.str = ...,
         members: _builtins.int = ...,
+        status: Global___SegmentStatus.ValueType = ...,
+        filled_percent: _builtins.int = ...,
+        version: _builtins.int = ...,
+        filling_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "segment", b"segment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filled_percent", b"filled_percent", "filling_version", b"filling_version", "members", b"members", "segment", b"segment", "status", b"status", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

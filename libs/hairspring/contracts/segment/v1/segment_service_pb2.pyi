@@ -72,6 +72,9 @@ class CreateSegmentResponse(_message.Message):
 
     SEGMENT_FIELD_NUMBER: _builtins.int
     WAITING_SHARDS_FIELD_NUMBER: _builtins.int
+    FILLING_FIELD_NUMBER: _builtins.int
+    filling: _builtins.bool
+    """It is still being filled from the recorded history; CountMembers tells how far it is."""
     @_builtins.property
     def segment(self) -> _segment_pb2.Segment:
         """The segment as it stands, or would."""
@@ -85,10 +88,11 @@ class CreateSegmentResponse(_message.Message):
         *,
         segment: _segment_pb2.Segment | None = ...,
         waiting_shards: _abc.Iterable[_builtins.int] | None = ...,
+        filling: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["segment", b"segment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["segment", b"segment", "waiting_shards", b"waiting_shards"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filling", b"filling", "segment", b"segment", "waiting_shards", b"waiting_shards"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -150,6 +154,9 @@ class UpdateSegmentResponse(_message.Message):
 
     SEGMENT_FIELD_NUMBER: _builtins.int
     WAITING_SHARDS_FIELD_NUMBER: _builtins.int
+    FILLING_FIELD_NUMBER: _builtins.int
+    filling: _builtins.bool
+    """It is still being filled from the recorded history; CountMembers tells how far it is."""
     @_builtins.property
     def segment(self) -> _segment_pb2.Segment:
         """The segment as it stands, or would."""
@@ -163,10 +170,11 @@ class UpdateSegmentResponse(_message.Message):
         *,
         segment: _segment_pb2.Segment | None = ...,
         waiting_shards: _abc.Iterable[_builtins.int] | None = ...,
+        filling: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["segment", b"segment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["segment", b"segment", "waiting_shards", b"waiting_shards"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filling", b"filling", "segment", b"segment", "waiting_shards", b"waiting_shards"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
