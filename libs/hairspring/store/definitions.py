@@ -93,11 +93,12 @@ class DefinitionStore:
         return [StoredDefinition(**row) for row in rows]
 
     async def changed(self, workspace: str, kind: str) -> list[Applied]:
-        """The plan versions that changed definitions of a kind, in their order."""
+        """The plan versions that changed definitions of a kind, or put in force what was filled."""
         sql = (
-            f"SELECT DISTINCT version, applied_at FROM {self._schema}.plans AS p"
-            f" JOIN {self._schema}.definitions AS d USING (version)"
-            " WHERE d.workspace = $1 AND d.kind = $2 ORDER BY version"
+            f"SELECT version, applied_at FROM {self._schema}.plans AS p"
+            f" WHERE workspace = $1 AND (activates OR EXISTS ("
+            f"SELECT FROM {self._schema}.definitions AS d"
+            " WHERE d.workspace = $1 AND d.kind = $2 AND d.version = p.version)) ORDER BY version"
         )
         rows = await self._pool.fetch(sql, workspace, kind)
         return [Applied(**row) for row in rows]

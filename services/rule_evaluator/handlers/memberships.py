@@ -13,7 +13,7 @@ from hairspring.contracts.profile.v1.profile_service_pb2_grpc import ProfileServ
 from hairspring.engine.explain import Account, account, references
 from hairspring.log.shards import shard_of
 from hairspring.runtime.clock import Clock
-from hairspring.runtime.errors import InvalidInput, NotFound
+from hairspring.runtime.errors import InvalidInput, NotFound, Unavailable
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.evaluation import Evaluation
 from hairspring.services.rule_evaluator.explaining import Explained, Explaining, Moment, latest
@@ -24,6 +24,7 @@ from hairspring.services.rule_evaluator.handlers.pages import (
     read_token,
     workspace_of,
 )
+from hairspring.services.rule_evaluator.handlers.sizes import Sizes
 from hairspring.services.rule_evaluator.plans import Plans
 from hairspring.services.rule_evaluator.work import Reader
 from hairspring.store.port import Key, SegmentStore, Stored
@@ -50,6 +51,7 @@ class MembershipHandlers(MembershipServiceServicer, ProfileServiceServicer):
         self._explaining = explaining
         self._clock = clock
         self._shard_count = shard_count
+        self._sizes = Sizes(store, evaluation.book)
 
     async def ListMembers(
         self,
@@ -58,7 +60,7 @@ class MembershipHandlers(MembershipServiceServicer, ProfileServiceServicer):
     ) -> membership_service_pb2.ListMembersResponse:
         """Lists the members of a segment, by profile."""
         workspace = workspace_of(request.workspace_id)
-        await self._require_segment(workspace, request.segment)
+        await self._require_segment(workspace, request.segment, filled=False)
         size = page_size(request.page_size)
         after = read_token(request.page_token)
         page = await self._store.members(workspace, request.segment, after, size)
@@ -79,18 +81,9 @@ class MembershipHandlers(MembershipServiceServicer, ProfileServiceServicer):
         request: membership_service_pb2.CountMembersRequest,
         context: grpc.aio.ServicerContext,
     ) -> membership_service_pb2.CountMembersResponse:
-        """Counts the members of every segment."""
+        """Counts the members of every segment, and tells which are being filled."""
         workspace = workspace_of(request.workspace_id)
-        plans = await self._plans()
-        counts = await self._store.count(workspace)
-        plan = plans.by_workspace.get(workspace)
-        names = sorted(plan.number) if plan is not None else []
-        return membership_service_pb2.CountMembersResponse(
-            counts=[
-                membership_service_pb2.SegmentCount(segment=name, members=counts.get(name, 0))
-                for name in names
-            ]
-        )
+        return membership_service_pb2.CountMembersResponse(counts=await self._sizes.of(workspace))
 
     async def CheckMemberships(
         self,
@@ -186,10 +179,19 @@ class MembershipHandlers(MembershipServiceServicer, ProfileServiceServicer):
         book = self._evaluation.book
         return await book.at(await book.latest())
 
-    async def _require_segment(self, workspace: str, name: str) -> None:
-        plan = (await self._plans()).by_workspace.get(workspace)
-        if plan is None or name not in plan.number:
+    async def _require_segment(self, workspace: str, name: str, *, filled: bool = True) -> None:
+        """Raises NotFound, or, where it has to be `filled` and is not yet, Unavailable."""
+        plans = await self._plans()
+        plan, filling = plans.by_workspace.get(workspace), plans.fillings.get(workspace)
+        if plan is not None and name in plan.number:
+            return
+        if filling is None or name not in filling.forms:
             raise NotFound(f"there is no segment {name!r}; `hairspring get segments` lists them")
+        if filled:
+            raise Unavailable(
+                f"the segment {name!r} is being filled from the recorded history; "
+                "`hairspring get segments` tells how far it is"
+            )
 
     def _key(self, workspace: str, profile: str) -> Key:
         if not profile:

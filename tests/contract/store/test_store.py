@@ -24,12 +24,15 @@ from hairspring.store import postgres as store_postgres
 from hairspring.store.encoding import encode
 from hairspring.store.memory import MemoryStore
 from hairspring.store.port import (
+    FILL,
     Adoption,
     Effects,
+    Filled,
     Finish,
     Key,
     Member,
     Page,
+    Progress,
     Rebuild,
     Saved,
     SegmentStore,
@@ -162,8 +165,8 @@ async def test_imports_are_rebuilt_once_they_have_finished(kept: Kept) -> None:
     assert await store.ready([1, 2], 10) == []
 
 
-async def test_an_adoption_has_everybody_rebuilt(kept: Kept) -> None:
-    """New plans are judged by from a position on; whoever is known is folded anew for them."""
+async def test_an_adoption_has_everybody_filled(kept: Kept) -> None:
+    """Whoever is known waits to be filled up to where the shard stands; what is gone ends."""
     store, owned, _ = kept
     await store.commit(
         Effects(
@@ -173,7 +176,48 @@ async def test_an_adoption_has_everybody_rebuilt(kept: Kept) -> None:
             members=[Member(ANNA, "old", 1), Member(ANNA, "s", 1)],
         )
     )
-    adoption = Adoption(version=4, refill=["default"], removed=[("default", "old")])
+    adoption = Adoption(version=4, fill=["default"], removed=[("default", "old")])
     await store.commit(Effects(owned=owned, position=3, adoption=adoption))
-    assert await store.ready([1], 10) == [Rebuild(key=ANNA, cause="definition:4", position=3)]
+    assert await store.ready([1], 10) == [Rebuild(key=ANNA, cause=FILL, position=3)]
+    assert await store.progress("default") == Progress(filled=0, waiting=1)
     assert await store.count("default") == {"s": 1}
+
+
+async def test_what_is_filled_stands_beside_the_state(kept: Kept) -> None:
+    """The state of what is being filled is kept and listed, until it is dropped."""
+    store, owned, _ = kept
+    filled = replace(STATE, segments={"s@4": SegmentState(member=True, entered_at=5)})
+    await store.commit(
+        Effects(
+            owned=owned,
+            position=3,
+            states=[Saved(ANNA, encode(STATE), None), Saved(BEA, encode(STATE), None)],
+            adoption=Adoption(version=4),
+        )
+    )
+    begun = Adoption(version=5, fill=["default"])
+    await store.commit(Effects(owned=owned, position=3, adoption=begun))
+    [todo, _] = await store.ready([1, 2], 10)
+    fills = [Filled(ANNA, encode(filled))]
+    await store.commit(Effects(owned=owned, position=3, fills=fills, rebuilt=[todo]))
+    loaded = await store.load([ANNA, BEA])
+    assert (loaded[ANNA].state, loaded[ANNA].fill) == (STATE, filled)
+    assert loaded[BEA].fill is None
+    assert await store.progress("default") == Progress(filled=1, waiting=1)
+    assert await store.filled([1, 2], "default", 10) == [ANNA]
+    dropped = Adoption(version=6, drop=["default"])
+    await store.commit(Effects(owned=owned, position=3, adoption=dropped))
+    assert await store.progress("default") == Progress(filled=0, waiting=0)
+    assert (await store.load([ANNA]))[ANNA].fill is None
+
+
+async def test_imports_go_before_what_is_filled(kept: Kept) -> None:
+    """A rebuild for an import is done first, though what is filled has waited longer."""
+    store, owned, _ = kept
+    await store.commit(Effects(owned=owned, position=1, states=[Saved(ANNA, encode(STATE), None)]))
+    begun = Adoption(version=5, fill=["default"])
+    await store.commit(Effects(owned=owned, position=2, adoption=begun))
+    touched = [Rebuild(key=BEA, cause="i")]
+    finish = Finish(cause="i", positions={2: 8}, through=5_000, with_flows=False)
+    await store.commit(Effects(owned=owned, position=8, touched=touched, finishes=[finish]))
+    assert [todo.cause for todo in await store.ready([1, 2], 10)] == ["i", FILL]
