@@ -43,11 +43,11 @@ class Awaited:
     `shards` do not judge by it yet; `filling` are the segments that are not complete.
     """
 
-    shards: Sequence[int] = ()
-    filling: Sequence[str] = ()
+    shards: Sequence[int]
+    filling: Sequence[str]
 
 
-NOTHING = Awaited(shards=[])
+NOTHING = Awaited(shards=[], filling=[])
 
 #: Says what shall stand instead of what stands. May run in another thread; may raise.
 Decide = Callable[[Standing], Catalog]
@@ -126,14 +126,9 @@ class Applying:
 
     async def _awaited(self, workspace: str, names: Collection[str], version: int) -> Awaited:
         shards = await self._definitions.waiting_shards(version)
-        plans = await self._book.at(await self._book.latest())
-        filling = plans.fillings.get(workspace)
-        if filling is not None and (found := sorted(filling.forms.keys() & names)):
-            return Awaited(shards=shards, filling=found)
-        if not shards and names:
-            activated = await self._definitions.activated(workspace, plans.version)
-            shards = await self._definitions.waiting_shards(activated)
-        return Awaited(shards=shards)
+        filling = await self._book.coming(workspace) if names else None
+        found = sorted(filling.forms.keys() & names) if filling is not None else []
+        return Awaited(shards=shards, filling=found)
 
 
 def by_key(catalog: Catalog) -> dict[Key, Definition]:

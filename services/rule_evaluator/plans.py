@@ -76,6 +76,16 @@ class PlanBook:
         """Whether every shard judges by a version, or a later one."""
         return not await self._definitions.waiting_shards(version)
 
+    async def coming(self, workspace: str) -> Filling | None:
+        """What is being filled, or has been and is not in force in every shard yet."""
+        plans = await self.at(await self.latest())
+        if (filling := plans.fillings.get(workspace)) is not None:
+            return filling
+        activated = await self._definitions.activated(workspace, plans.version)
+        if not activated or await self.adopted(activated):
+            return None
+        return (await self.at(activated - 1)).fillings.get(workspace)
+
     async def activate(self, workspace: str, *, after: int, now: int) -> bool:
         """Puts what has been filled in force, by the version that follows `after`.
 

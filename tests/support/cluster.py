@@ -149,7 +149,7 @@ class Cluster:
             await channel.close()
 
     async def apply(self, text: str, **fields: Any) -> list[definition_pb2.Problem]:
-        """Apply definitions, wait until every shard judges by them, and answer the problems."""
+        """Apply definitions, wait until every shard judges by them, complete; answer problems."""
         response = await self.definitions.ApplyDefinitions(
             definition_service_pb2.ApplyDefinitionsRequest(
                 manifests=[definition_pb2.Manifest(path="test.yaml", text=text)], **fields
@@ -158,6 +158,7 @@ class Cluster:
             wait_for_ready=True,
         )
         assert not response.waiting_shards
+        assert not response.filling_segments
         return list(response.problems)
 
     async def track(self, *events: event_pb2.Event) -> list[event_service_pb2.EventResult]:

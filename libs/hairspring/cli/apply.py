@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 import click
 
-from hairspring.cli import calls
+from hairspring.cli import calls, filling
 from hairspring.cli.addresses import address_option
 from hairspring.cli.output import format_option, say
 from hairspring.cli.sheet import Column, Sheet
@@ -19,6 +19,8 @@ from hairspring.contracts.definition.v1.definition_service_pb2_grpc import Defin
 from hairspring.definitions.files import files_in
 
 _LARGEST_BYTES = 1024 * 1024
+#: How long the answer may wait; filling that takes longer is watched from then on.
+_FIRST_WAIT_MS = 3_000
 KINDS = {
     pb.DEFINITION_KIND_SEGMENT: "segment",
     pb.DEFINITION_KIND_FLOW: "flow",
@@ -58,16 +60,36 @@ def files_option(command: Callable[P, R]) -> Callable[P, R]:
 @files_option
 @click.option("--dry-run", is_flag=True, help="Only check, and tell what would change.")
 @click.option("--prune", is_flag=True, help="Remove what the files do not name.")
+@click.option(
+    "--with-flows",
+    is_flag=True,
+    help="Let those who are in a new or changed segment at once set off flows.",
+)
+@click.option(
+    "--wait/--no-wait",
+    default=True,
+    help="Whether to wait until new and changed segments are complete. Default: wait.",
+)
 @format_option
 @address_option
 def apply(
-    places: tuple[str, ...], dry_run: bool, prune: bool, output_format: str, address: str | None
+    places: tuple[str, ...],
+    dry_run: bool,
+    prune: bool,
+    with_flows: bool,
+    wait: bool,
+    output_format: str,
+    address: str | None,
 ) -> None:
-    """Put segments, flows and templates in force: all of them, or none where one is wrong."""
+    """Put segments, flows and templates in force: all of them, or none where one is wrong.
+
+    A new or changed segment is filled from the recorded history first, and then complete at once.
+    """
     request = service_pb.ApplyDefinitionsRequest(
-        manifests=read_manifests(places), dry_run=dry_run, prune=prune
+        manifests=read_manifests(places), dry_run=dry_run, prune=prune, with_flows=with_flows
     )
-    calls.run(_apply(request, output_format, address))
+    request.wait.FromMilliseconds(_FIRST_WAIT_MS if wait else 0)
+    calls.run(_apply(request, wait, output_format, address))
 
 
 def read_manifests(places: tuple[str, ...]) -> list[pb.Manifest]:
@@ -90,12 +112,28 @@ def read_manifests(places: tuple[str, ...]) -> list[pb.Manifest]:
 
 
 async def _apply(
-    request: service_pb.ApplyDefinitionsRequest, output_format: str, address: str | None
+    request: service_pb.ApplyDefinitionsRequest,
+    wait: bool,
+    output_format: str,
+    address: str | None,
 ) -> None:
     async with calls.open_service("evaluator", address) as channel:
         answer = await DefinitionServiceStub(channel).ApplyDefinitions(
             request, timeout=calls.DEADLINE_SECONDS
         )
+        _tell(answer, request.dry_run, output_format)
+        if wait and answer.filling_segments:
+            await filling.wait_until_active(channel, answer.filling_segments)
+        elif answer.filling_segments:
+            filling.tell_filling(answer.filling_segments)
+    if wait and answer.waiting_shards and not answer.filling_segments:
+        say(
+            f"In force as plan {answer.plan_version}, but {len(answer.waiting_shards)} shards do "
+            "not judge by it yet; they will once their rule evaluator is back."
+        )
+
+
+def _tell(answer: service_pb.ApplyDefinitionsResponse, dry_run: bool, output_format: str) -> None:
     if answer.problems:
         tell_problems(answer.problems)
         say(f"Nothing was applied: {counted(len(answer.problems), 'problem')}.")
@@ -105,13 +143,8 @@ async def _apply(
             kind, what = KINDS.get(change.kind, ""), CHANGES.get(change.type, "")
             line = {"kind": kind, "name": change.name, "change": what}
             sheet.add(line, [kind, change.name, what])
-    if request.dry_run:
+    if dry_run:
         say("Nothing was applied: this was a dry run.")
-    if answer.waiting_shards:
-        say(
-            f"In force as plan {answer.plan_version}, but {len(answer.waiting_shards)} shards do "
-            "not judge by it yet; they will once their rule evaluator is back."
-        )
 
 
 def tell_problems(problems: object) -> None:

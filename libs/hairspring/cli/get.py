@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import click
-import grpc.aio
 import orjson
 
 from hairspring.cli import calls, readback, times
 from hairspring.cli.addresses import address_option
+from hairspring.cli.filling import FILLING, segment_sizes, status_of
 from hairspring.cli.output import default_format
 from hairspring.cli.sheet import Column, Sheet
 from hairspring.contracts.definition.v1 import definition_pb2 as pb
 from hairspring.contracts.definition.v1 import definition_service_pb2 as service_pb
 from hairspring.contracts.definition.v1.definition_service_pb2_grpc import DefinitionServiceStub
-from hairspring.contracts.membership.v1 import membership_service_pb2 as membership_pb
-from hairspring.contracts.membership.v1.membership_service_pb2_grpc import MembershipServiceStub
+from hairspring.contracts.membership.v1.membership_service_pb2 import SegmentCount
 from hairspring.wire.times import iso, to_ms
 
 _KINDS = {
@@ -31,6 +30,7 @@ _COLUMNS = {
     "segments": (
         _NAME,
         Column(title="members", right=True, style="cyan"),
+        Column(title="status"),
         *_APPLIED,
         Column(title="description", detail=True),
     ),
@@ -113,35 +113,32 @@ async def _print(
     with Sheet(output_format, _COLUMNS[what], empty=f"No {what} in force.") as sheet:
         for definition in answer.definitions:
             body = orjson.loads(definition.body_json or b"{}")
-            size = None if sizes is None else sizes.get(definition.name, 0)
+            size = None if sizes is None else sizes.get(definition.name, SegmentCount())
             sheet.add(_line(definition, body, size), _cells(what, definition, body, size))
 
 
-async def segment_sizes(channel: grpc.aio.Channel) -> dict[str, int]:
-    """Ask for the number of members of each segment."""
-    answer = await MembershipServiceStub(channel).CountMembers(
-        membership_pb.CountMembersRequest(), timeout=calls.DEADLINE_SECONDS
-    )
-    return {count.segment: count.members for count in answer.counts}
-
-
-def _line(definition: pb.Definition, body: dict[str, Any], size: int | None) -> dict[str, Any]:
+def _line(
+    definition: pb.Definition, body: dict[str, Any], size: SegmentCount | None
+) -> dict[str, Any]:
     line: dict[str, Any] = {"name": definition.name, "version": definition.version}
     if size is not None:
-        line["members"] = size
+        line["members"] = size.members
+        line["status"] = "filling" if size.status == FILLING else "active"
+        if size.status == FILLING:
+            line["filled_percent"] = size.filled_percent
     applied = iso(to_ms(definition.apply_time))
     return {**line, "applied_at": applied, "definition": body}
 
 
 def _cells(
-    what: str, definition: pb.Definition, body: dict[str, Any], size: int | None
+    what: str, definition: pb.Definition, body: dict[str, Any], size: SegmentCount | None
 ) -> list[str]:
     applied = times.to_local(to_ms(definition.apply_time))
     known = [str(definition.version), applied]
     match what:
         case "segments":
-            members = "" if size is None else str(size)
-            return [definition.name, members, *known, body.get("description") or ""]
+            sized = ["", ""] if size is None else [str(size.members), status_of(size)]
+            return [definition.name, *sized, *known, body.get("description") or ""]
         case "flows":
             trigger = " ".join(str(part) for item in body["trigger"].items() for part in item)
             steps = " → ".join(_step(step) for step in body.get("steps", []))

@@ -19,7 +19,14 @@ from hairspring.definitions.catalog import collect
 from hairspring.definitions.referring import referring
 from hairspring.definitions.writing import write
 from hairspring.runtime.errors import AlreadyExists, Conflict, InvalidInput, NotFound, NotNow
-from hairspring.services.rule_evaluator.applying import Applied, Applying, Awaited, Decide, Standing
+from hairspring.services.rule_evaluator.applying import (
+    NOTHING,
+    Applied,
+    Applying,
+    Awaited,
+    Decide,
+    Standing,
+)
 from hairspring.services.rule_evaluator.handlers.definitions import find, known_version
 from hairspring.services.rule_evaluator.handlers.pages import (
     make_token,
@@ -163,7 +170,7 @@ class SegmentHandlers(SegmentServiceServicer):
         if isinstance(applied, Applied) and request.validate_only:
             segment = from_body(applied.after.segments[name].body)
             segment.source = applied.after.segments[name].source
-            return segment, Awaited()
+            return segment, NOTHING
         version = applied.version if isinstance(applied, Applied) else applied
         stored = await self._brought(workspace, name, version, request.request_id)
         wait: Duration | None = request.wait if request.HasField("wait") else None

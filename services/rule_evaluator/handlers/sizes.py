@@ -23,13 +23,14 @@ class Sizes:
         if catalog is None:
             return []
         members = await self._store.count(workspace)
-        plan, filling = plans.by_workspace[workspace], plans.fillings.get(workspace)
+        plan, filling = plans.by_workspace[workspace], await self._book.coming(workspace)
         versions = {segment.name: segment.version for segment in plan.segments}
         coming: Mapping[str, int] = filling.versions if filling is not None else {}
         percent = 0
         if filling is not None and await self._book.adopted(filling.version):
             progress = await self._store.progress(workspace)
-            percent = 100 * progress.filled // max(progress.filled + progress.waiting, 1)
+            total = progress.filled + progress.waiting
+            percent = 100 * progress.filled // total if total else 100
         return [
             SegmentCount(
                 segment=name,
