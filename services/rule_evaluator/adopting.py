@@ -48,7 +48,6 @@ class Adopting:
         book: PlanBook,
         clock: Clock,
         bell: asyncio.Event,
-        lateness: int = 0,
     ) -> None:
         """Takes the plan version of each shard; `bell` is rung when there may be a next step."""
         self.plans: dict[int, Plans] = {}
@@ -58,7 +57,6 @@ class Adopting:
         self._book = book
         self._clock = clock
         self._bell = bell
-        self._lateness = lateness
         self._latest = 0
         self._lowest = 0
         self._looked = False
@@ -135,7 +133,7 @@ class Adopting:
             return
         version, activation = self._wanted
         try:
-            barrier = await self._events.barrier(activation.through + self._lateness)
+            barrier = await self._events.barrier(activation.through)
         except grpc.aio.AioRpcError as error:
             self._log.warning("barrier_not_drawn", code=error.code().name)
             return

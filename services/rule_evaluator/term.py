@@ -77,7 +77,6 @@ class Term:
             book=book,
             clock=clock,
             bell=self._inbox.bell,
-            lateness=lateness,
         )
         self._live_at = 0.0
         self._rebuilds_noticed = asyncio.Event()
