@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from hairspring.engine.conditions.base import MOST_EVIDENCE, Condition, Finding, bounded
 from hairspring.engine.state import ProfileState
 from hairspring.engine.streams import Pattern, Reference, Run
-from hairspring.engine.values import UNGROUPED
 from hairspring.engine.verdict import Verdict, earliest, latest
 
 
@@ -60,10 +59,7 @@ class Grouped(Condition):
 
     def groups(self, profile: ProfileState) -> Mapping[str, Run]:
         """The runs of the events that start it, by group."""
-        runs = profile.runs(self.pattern.key)
-        if UNGROUPED in runs:
-            return {group: run for group, run in runs.items() if group != UNGROUPED}
-        return runs
+        return profile.runs(self.pattern.key)
 
     def latest(self, profile: ProfileState, group: str) -> Reference | None:
         """The latest of the events that start it in a group."""
