@@ -6,24 +6,21 @@ older plan, the newer one counts from behind that event.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hairspring.contracts.event.v1 import event_pb2
 from hairspring.contracts.transition.v1 import transition_pb2
 from hairspring.engine import past
-from hairspring.engine.durations import words
-from hairspring.engine.events import Event, too_old
+from hairspring.engine.events import Event
 from hairspring.engine.explain import Account, account
-from hairspring.engine.past import Entry, InForce, Told
+from hairspring.engine.past import Entry, InForce
 from hairspring.engine.plan import Plan
-from hairspring.engine.records import Change
 from hairspring.engine.segments import Segment
-from hairspring.engine.simulate import Finished, Imported
-from hairspring.engine.state import ProfileState
 from hairspring.log.port import Log
 from hairspring.runtime.errors import Exhausted, InvalidInput, NotFound
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog
+from hairspring.services.rule_evaluator.going_back import Case, fold
 from hairspring.services.rule_evaluator.plans import PlanBook
 from hairspring.store.definitions import Applied, DefinitionStore
 from hairspring.store.port import Key
@@ -36,10 +33,6 @@ MOST_PLANS = 50
 READ_AT_ONCE = 2_000
 
 Record = transition_pb2.Record
-CHANGES = {
-    transition_pb2.CHANGE_ENTERED: Change.ENTERED,
-    transition_pb2.CHANGE_LEFT: Change.LEFT,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,18 +56,6 @@ class Explained:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """All that is recorded of a profile, and the plans that it was judged by."""
-
-    entries: list[Entry]
-    plans: list[InForce]
-    at: int
-    decided: Record | None
-    lateness: int
-    horizon: int | None
-
-
 class Explaining:
     """Goes back in what is recorded. `lateness` and `horizon` are in milliseconds."""
 
@@ -94,6 +75,7 @@ class Explaining:
         self._book = book
         self._lateness = lateness
         self._horizon = horizon
+        self._turn = asyncio.Semaphore(1)  # one fold at a time leaves room for live evaluation
 
     async def explain(self, key: Key, segment: str, moment: Moment, now: int) -> Explained:
         """Explains how a profile stood to a segment. Raises NotFound, InvalidInput, Exhausted."""
@@ -110,7 +92,7 @@ class Explaining:
             raise InvalidInput(f"{iso(at)} has not come yet; ask for a moment that has passed")
         entries = [to_entry(record) for record in recorded]
         applied = await self._definitions.changed(key.workspace, "segment")
-        case = _Case(
+        case = Case(
             entries=entries,
             plans=await self._plans(key.workspace, entries, records, applied, at, decided),
             at=at,
@@ -122,7 +104,8 @@ class Explaining:
         if segment not in plan.number:
             plan, notes = await self._today(key.workspace, segment, at, moment, applied)
         found = plan.segments[plan.number[segment]]
-        state, more = await asyncio.to_thread(_fold, case, plan, moment.hindsight)
+        async with self._turn:
+            state, more = await asyncio.to_thread(fold, case, plan, moment.hindsight)
         return Explained(
             at=at,
             segment=found,
@@ -272,83 +255,3 @@ def _starts(
 def _order_of(record: Record) -> int | None:
     kind, _, number = record.trace_id.partition("-")
     return int(number) if kind == "event" and number.isdigit() else None
-
-
-def _fold(case: _Case, plan: Plan, hindsight: bool) -> tuple[ProfileState, list[str]]:
-    """The state at the moment, and what has to be said of it."""
-    at, horizon, decided = case.at, case.horizon, case.decided
-    if hindsight:
-        everything = past.judged(case.entries, horizon)
-        state = past.by_hindsight(everything, plan, at=at, horizon=horizon)
-        return state, _notes(case.entries, case, hindsight=True)
-    if decided is not None and decided.transition.origin != transition_pb2.ORIGIN_LIVE:
-        known = past.known_at(case.entries, _rebuilt_at(case, decided))
-        events = past.judged(known, horizon)
-        return past.by_hindsight(events, plan, at=at, horizon=horizon), _notes(known, case)
-    if decided is None:
-        known = past.known_at(case.entries, at)
-    elif decided.transition.cause.WhichOneof("kind") == "event":
-        known = past.decided_by(case.entries, decided.transition.cause.event.position)
-    else:
-        told = Told(
-            segment=decided.transition.segment,
-            change=CHANGES[decided.transition.change],
-            at=at,
-        )
-        known = past.decided_in_time(
-            case.entries, case.plans, told, lateness=case.lateness, horizon=horizon
-        )
-    state = past.as_known(known, case.plans, at=at, lateness=case.lateness, horizon=horizon)
-    return state, _notes(known, case)
-
-
-def _rebuilt_at(case: _Case, decided: Record) -> int:
-    """Up to when (milliseconds, UTC) history counted in the rebuild that told a transition."""
-    if decided.transition.origin == transition_pb2.ORIGIN_DEFINITION:
-        return case.plans[-1].since - 1
-    recorded = to_ms(decided.record_time)
-    ends = [entry.accepted_at for entry in case.entries if isinstance(entry, Finished)]
-    return max((end for end in ends if end <= recorded), default=recorded)
-
-
-def _notes(known: Sequence[Entry], case: _Case, *, hindsight: bool = False) -> list[str]:
-    """What has to be known about an answer that rests on these entries."""
-    notes = []
-    if case.decided is not None:
-        notes.append("as it was decided")
-    finished = {entry.import_id for entry in known if isinstance(entry, Finished)}
-    waiting = [e for e in known if isinstance(e, Imported) and e.import_id not in finished]
-    if waiting:
-        notes.append(f"{_events(len(waiting))} of an import that had not finished: not judged yet")
-    distant = [e for e in known if isinstance(e, Event) and too_old(e, case.horizon)]
-    if distant and case.horizon is not None:
-        notes.append(
-            f"{_events(len(distant))} more than {words(case.horizon)} old when accepted:"
-            " beyond the horizon, judged by nothing"
-        )
-    if not hindsight:
-        later = _later(known, case)
-        if later:
-            notes.append(f"{_events(later)} of before that came later: counted by hindsight only")
-    first = min(_times(case.entries), default=case.at)
-    if first > case.at:
-        notes.append(f"what is recorded of this profile begins at {iso(first)}")
-    return notes
-
-
-def _later(known: Sequence[Entry], case: _Case) -> int:
-    """How many events of up to the moment are not among those that were known."""
-    here, everywhere = (
-        sum(time <= case.at for time in _times(entries)) for entries in (known, case.entries)
-    )
-    return everywhere - here
-
-
-def _times(entries: Sequence[Entry]) -> Iterator[int]:
-    for entry in entries:
-        if not isinstance(entry, Finished):
-            yield entry.event.time if isinstance(entry, Imported) else entry.time
-
-
-def _events(count: int) -> str:
-    return f"{count} event" + ("" if count == 1 else "s")

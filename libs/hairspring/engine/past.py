@@ -113,16 +113,21 @@ def as_known(
     at: int,
     lateness: int = 0,
     horizon: int | None = None,
+    cause: int | None = None,
 ) -> ProfileState:
     """The state behind the moment `at` (milliseconds, UTC), of the entries that were known then.
 
     `plans` has at least one, in their order; the first judges also what was accepted before it.
+    The event of the order `cause` caused what is asked about: what it puts beyond the horizon is
+    not forgotten, as it had a part in that.
     """
     life = _Life(plan=plans[0].plan, lateness=lateness, horizon=horizon)
     coming = list(reversed(plans[1:]))
     for entry in entries:
         while coming and coming[-1].since <= accepted_at(entry):
             life.adopt(coming.pop())
+        if cause is not None and isinstance(entry, Event) and entry.order == cause:
+            life.horizon = None
         life.apply(entry)
     while coming and coming[-1].since <= at:
         life.adopt(coming.pop())
@@ -131,18 +136,43 @@ def as_known(
 
 
 def by_hindsight(
-    events: Iterable[Event], plan: Plan, *, at: int, horizon: int | None = None
+    events: Iterable[Event],
+    plan: Plan,
+    *,
+    at: int,
+    horizon: int | None = None,
+    cause: int | None = None,
 ) -> ProfileState:
     """The state behind the moment `at` (milliseconds, UTC), as if all had been accepted at once.
 
-    `events` are without the live ones that were too old when they came.
+    `events` are without the live ones that were too old when they came. With `cause`, the order of
+    an event, it is the state right behind that event, with nothing forgotten by it.
     """
-    known = [event._replace(accepted_at=event.time) for event in events if event.time <= at]
-    known.sort(key=lambda event: (event.time, event.order))
     state = ProfileState()
-    for event in known:
+    for event in _in_order(events, at):
+        if event.order == cause:
+            return step(state, event, plan).state
         state = step(state, event, plan, horizon=horizon).state
     return step(state, Passed(at), plan).state
+
+
+def rebuilt_in_time(
+    events: Iterable[Event], plan: Plan, told: "Told", *, horizon: int | None = None
+) -> list[Event]:
+    """The events that a rebuild had applied when it found a transition by the passing of time."""
+    state, known = ProfileState(), list[Event]()
+    for event in _in_order(events, told.at):
+        state, records, _ = step(state, event, plan, horizon=horizon)
+        if any(told.is_meant(record) for record in records):
+            break
+        known.append(event)
+    return known
+
+
+def _in_order(events: Iterable[Event], at: int) -> list[Event]:
+    """The events up to a moment in the order of time, each as if accepted at its own time."""
+    known = [event._replace(accepted_at=event.time) for event in events if event.time <= at]
+    return sorted(known, key=lambda event: (event.time, event.order))
 
 
 def known_at(entries: Iterable[Entry], at: int) -> list[Entry]:

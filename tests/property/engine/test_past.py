@@ -18,6 +18,7 @@ from hairspring.engine.past import (
     decided_in_time,
     judged,
     known_at,
+    rebuilt_in_time,
 )
 from hairspring.engine.plan import Plan
 from hairspring.engine.records import Change, Origin, Transition
@@ -55,11 +56,12 @@ def last_ones(told: Iterable[Transition]) -> Iterable[Transition]:
 def test_every_recorded_transition_is_explained_by_its_evidence(random: Random) -> None:
     """Going back to when a transition was decided names exactly the events that it recorded."""
     world = worlds.as_accepted(random)
-    lateness = random.choice((0, 0, 1, 3))
+    lateness, horizon = random.choice((0, 0, 1, 3)), random.choice((None, None, 4, 8))
     plan = translated.plan(world.segments)
     entries: list[Entry] = [translated.event(event) for event in world.events]
     plans = [InForce(since=0, plan=plan)]
-    records = simulate_accepted([("ada", e) for e in entries], plan, until=END, lateness=lateness)
+    log = [("ada", entry) for entry in entries]
+    records = simulate_accepted(log, plan, until=END, lateness=lateness, horizon=horizon)
 
     for told in last_ones(t.record for t in records if isinstance(t.record, Transition)):
         cause, at = told.cause.event, told.effective_at
@@ -69,11 +71,19 @@ def test_every_recorded_transition_is_explained_by_its_evidence(random: Random) 
                 plans,
                 Told(segment=told.segment, change=told.change, at=at),
                 lateness=lateness,
+                horizon=horizon,
             )
             if cause is None
             else decided_by(entries, cause.order)
         )
-        state = as_known(known, plans, at=at, lateness=lateness)
+        state = as_known(
+            known,
+            plans,
+            at=at,
+            lateness=lateness,
+            horizon=horizon,
+            cause=None if cause is None else cause.order,
+        )
         check(told, plan, state)
         assert state.is_member(told.segment) == (told.change.value == "entered")
 
@@ -125,15 +135,28 @@ def test_imports_are_known_from_their_end_on(random: Random) -> None:
 def test_imported_transitions_are_explained_by_hindsight(random: Random) -> None:
     """What an import told of the past has the evidence that its history gives in order of time."""
     world = worlds.in_order(random)
+    horizon = random.choice((None, None, 4, 8))
     plan = translated.plan(world.segments)
     events = [translated.event(event) for event in world.events]
     entries: list[Entry] = [*(Imported(event, "i") for event in events), Finished("i", END)]
-    records = simulate_accepted([("ada", e) for e in entries], plan, until=END)
+    log = [("ada", entry) for entry in entries]
+    records = simulate_accepted(log, plan, until=END, horizon=horizon)
 
     for told in last_ones(t.record for t in records if isinstance(t.record, Transition)):
         assert told.origin is Origin.IMPORT
-        if [event.time for event in events].count(told.effective_at) == 0:
-            check(told, plan, by_hindsight(judged(entries, None), plan, at=told.effective_at))
+        cause = told.cause.event
+        known = judged(entries, horizon)
+        if cause is None:
+            by_time = Told(segment=told.segment, change=told.change, at=told.effective_at)
+            known = rebuilt_in_time(known, plan, by_time, horizon=horizon)
+        state = by_hindsight(
+            known,
+            plan,
+            at=told.effective_at,
+            horizon=horizon,
+            cause=None if cause is None else cause.order,
+        )
+        check(told, plan, state)
 
 
 @property_test
