@@ -107,9 +107,10 @@ def _notes(known: Sequence[Entry], case: Case, *, hindsight: bool = False) -> li
 
 
 def _later(known: Sequence[Entry], case: Case) -> int:
-    """How many events of up to the moment are not among those that were known."""
+    """How many events of up to the moment are not among those that were known, but count now."""
     here, everywhere = (
-        sum(time <= case.at for time in _times(entries)) for entries in (known, case.entries)
+        sum(event.time <= case.at for event in past.judged(entries, case.horizon))
+        for entries in (known, case.entries)
     )
     return everywhere - here
 
