@@ -20,7 +20,7 @@ from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.plans import Activation, PlanBook, Plans
 from hairspring.store.port import FILL, Key, SegmentStore
 
-PROFILES_AT_ONCE = 1_000
+PROFILES_AT_ONCE = 200  #: At an activation; a shard with more goes alone.
 LOOK_SECONDS = 1.0  #: While something is filled elsewhere.
 IDLE_SECONDS = 60.0
 
