@@ -1,10 +1,14 @@
 # Two commands are enough to begin with: `make demo` and `make test`. Each sets up what it needs.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos lint types contracts bench clean
+.PHONY: help setup demo test chaos simulate lint types contracts bench clean
 
 # More for pytest, such as: make test ARGS="tests/unit -k locks"
 ARGS ?=
+
+# How many simulated worlds, and the seed of the first one.
+SEEDS ?= 2000
+FROM ?= 1
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +24,9 @@ test: setup ## Run the tests
 
 chaos: setup ## Kill services of a busy shop, ten times each, and check the books
 	@HAIRSPRING_CHAOS=full .venv/bin/pytest -s tests/chaos $(ARGS)
+
+simulate: setup ## Run simulated worlds: SEEDS=2000 of them, FROM=1 on; ARGS=--tell tells of one
+	@.venv/bin/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) $(ARGS)
 
 lint: setup ## Look for mistakes in the code's form, and in the contracts'
 	@.venv/bin/ruff check

@@ -7,7 +7,8 @@ does not ring is found in Postgres by a sweep.
 
 import asyncio
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from hairspring.ownership.port import Owned
@@ -34,15 +35,25 @@ class Looker(Protocol):
 
 
 class Alarms:
-    """Arms the alarms of the shards that are owned, and has them ring."""
+    """Arms the alarms of the shards that are owned, and has them ring.
+
+    `steady` is a clock that is never set, in seconds.
+    """
 
     def __init__(
-        self, queue: DelayQueue, store: SegmentStore, clock: Clock, lateness: int = 0
+        self,
+        queue: DelayQueue,
+        store: SegmentStore,
+        clock: Clock,
+        lateness: int = 0,
+        *,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._queue = queue
         self._store = store
         self._clock = clock
         self._lateness = lateness
+        self._steady = steady
         self._log = get_logger()
         self._looker: Looker | None = None
         self._loop: TimerLoop | None = None
@@ -57,6 +68,7 @@ class Alarms:
             on_lost=self._rebuild,
             on_unavailable=self._sweep_now,
             name="alarms",
+            steady=self._steady,
         )
         try:
             async with asyncio.TaskGroup() as tasks:

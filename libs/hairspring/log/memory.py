@@ -35,7 +35,8 @@ class MemoryLog(Log):
         self._records: list[Record] = []  # position p stands at index p - 1
         self._keys: set[bytes] = set()
         self._accepted_at = 0
-        self._tails: set[asyncio.Event] = set()
+        # In the order in which they came, so that a simulated run repeats exactly.
+        self._tails: dict[asyncio.Event, None] = {}
 
     async def append(self, entries: Sequence[Entry]) -> list[Appended]:
         """Append at once."""
@@ -113,7 +114,7 @@ class MemoryLog(Log):
                 raise PositionAhead(position, last)
         place = min(asked, default=0)
         appended = asyncio.Event()
-        self._tails.add(appended)
+        self._tails[appended] = None
         try:
             while not (stop_at_head and place >= last):
                 appended.clear()
@@ -124,7 +125,7 @@ class MemoryLog(Log):
                 else:
                     await appended.wait()
         finally:
-            self._tails.discard(appended)
+            self._tails.pop(appended, None)
 
     def _append(self, entry: Entry, accepted_at: int) -> Appended:
         """Append one entry, unless its key is known."""

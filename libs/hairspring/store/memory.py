@@ -1,5 +1,6 @@
 """The store in memory, for simulations and for embedding; it passes the same suite as Postgres."""
 
+import copy
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -29,6 +30,12 @@ class MemoryStore(SegmentStore):
         self._fills: dict[Key, bytes] = {}
         self._members: dict[tuple[Key, str], int] = {}
         self._rebuilds: dict[tuple[Key, str], Rebuild] = {}
+
+    def for_replica(self, ownership: Ownership) -> "MemoryStore":
+        """The same content, as another replica reads it and commits to it behind its own fence."""
+        other = copy.copy(self)
+        other._ownership = ownership
+        return other
 
     async def load(self, keys: Collection[Key]) -> dict[Key, Stored]:
         """Read profiles; one that is not known comes with a new state."""

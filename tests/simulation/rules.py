@@ -1,0 +1,138 @@
+"""What the shop in the world is judged by: a few small sets of segments, each compiled once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from textwrap import dedent
+
+from hairspring.definitions import Kind, Manifest, load
+from hairspring.engine.plan import Plan
+from hairspring.services.rule_evaluator.plans import Activation, PlanBook, Plans
+from hairspring.store.definitions import DefinitionStore, StoredDefinition
+
+#: Longer than any moment that a segment waits for after an event, in milliseconds.
+LONGEST_WAIT_MS = 5_000
+
+#: Each segment uses conditions whose answers change with no event.
+SEGMENTS = {
+    "busy": """
+        enter: {performed: {event: Viewed, times: ">= 3", within: 3s}}
+        cooldown: 1s
+    """,
+    "same-thing": """
+        enter:
+          performed:
+            {event: Viewed, by: properties.thing, times: ">= 2", within: 2s,
+             since: {event: Bought, by: properties.thing}}
+    """,
+    "lost-carts": """
+        enter: {abandoned: {event: Added, unless: {event: Bought}, after: 1s}}
+    """,
+    "lost-by-cart": """
+        enter:
+          abandoned:
+            {event: Added, by: properties.cart, unless: {event: Bought, by: properties.cart},
+             after: 2s, restart: false}
+        stay: 2s
+    """,
+    "quiet": """
+        enter: {inactive: {event: "*", for: 2s}}
+    """,
+    "passing": """
+        enter: {performed: {event: Added}}
+        exit: {performed: {event: Bought, within: 1s}}
+        stay: 3s
+        cooldown: 2s
+    """,
+    "straight-on": """
+        enter:
+          sequence:
+            steps: [{event: Viewed}, {event: Added}, {event: Bought}]
+            within: 3s
+            recent: 2s
+    """,
+    "spenders": """
+        enter:
+          aggregate: {event: Bought, of: properties.price, fn: sum, is: ">= 60", within: 4s}
+    """,
+    "gold": """
+        enter: {profile: traits.plan == "gold"}
+    """,
+    "gold-and-quiet": """
+        enter: {all: [{segment: gold}, {segment: quiet}]}
+    """,
+    "busy-again": """
+        enter: {all: [{segment: busy}, {not: {segment: lost-carts}}]}
+        max_event_age: 2s
+    """,
+    "unhurried": """
+        enter: {all: [{segment: passing}, {not: {performed: {event: Viewed, within: 1s}}}]}
+        stay: 1s
+    """,
+}
+
+SETS: tuple[tuple[str, ...], ...] = (
+    ("busy", "lost-carts", "busy-again"),
+    ("same-thing", "quiet", "gold", "gold-and-quiet"),
+    ("lost-by-cart", "passing", "unhurried"),
+    ("straight-on", "spenders", "quiet"),
+    ("lost-carts", "lost-by-cart", "passing", "same-thing"),
+    ("busy", "lost-carts", "busy-again", "quiet", "gold", "gold-and-quiet", "spenders"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Some definitions as they are stored, and their plan once they are in force."""
+
+    stored: Sequence[StoredDefinition]
+    plan: Plan
+
+
+class SharedBook(PlanBook):
+    """A plan book that compiles nothing twice in all worlds: a plan is never changed.
+
+    `rows` are read without a wire, so that the first world takes the same steps as all others.
+    """
+
+    def __init__(self, definitions: DefinitionStore, rows: DefinitionStore) -> None:
+        super().__init__(definitions)
+        self._rows = PlanBook(rows)
+
+    async def _read(self, version: int) -> Plans:
+        stored: list[StoredDefinition] = []
+        for workspace in await self._definitions.workspaces():
+            stored += await self._definitions.in_force(workspace, version)
+        key = tuple((d.kind, d.name, d.version, d.body) for d in stored), version
+        if key not in _PLANS:
+            _PLANS[key] = await self._rows.at(version)
+        found = await self._definitions.activation(version)
+        activation = None if found is None else Activation(workspace=found[0], through=found[1])
+        return replace(_PLANS[key], activation=activation)
+
+
+_PLANS: dict[object, Plans] = {}
+
+
+@cache
+def rules(number: int) -> Rules:
+    """Compile one of SETS."""
+    text = "\n---\n".join(
+        f"kind: Segment\nname: {name}\n{dedent(SEGMENTS[name]).strip()}" for name in SETS[number]
+    )
+    catalog = load([Manifest(path="rules.yaml", text=text)])
+    stored = [
+        StoredDefinition(
+            kind=Kind.SEGMENT,
+            name=segment.name,
+            version=0,
+            body=segment.body_json,
+            source=segment.source,
+        )
+        for segment in catalog.segments.values()
+    ]
+    return Rules(
+        stored=stored, plan=catalog.plan(version=2, versions=dict.fromkeys(catalog.segments, 1))
+    )

@@ -1,0 +1,106 @@
+"""The shared memory adapters, with the invariants that are checked at every effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hairspring.contracts.transition.v1 import transition_pb2
+from hairspring.log.memory import MemoryLog
+from hairspring.log.port import Appended, Entry
+from hairspring.ownership.memory import MemoryShards
+from hairspring.ownership.port import Owned
+
+
+class Broken(AssertionError):
+    """Something that must always hold did not."""
+
+
+Report = Callable[[str], None]
+"""Is told what must not be. It is not raised: whoever calls might take it for an outage."""
+
+
+class WatchedLog(MemoryLog):
+    """A log whose order is checked with every append."""
+
+    def __init__(self, clock: Callable[[], int], report: Report) -> None:
+        super().__init__(clock)
+        self._report = report
+        self._seen = 0
+        self._latest = 0
+
+    async def append(self, entries: Sequence[Entry]) -> list[Appended]:
+        """Append, and look at what was appended."""
+        appended = await super().append(entries)
+        for record in self._records[self._seen :]:
+            self._seen += 1
+            if record.position != self._seen:
+                self._report(f"position {record.position} follows {self._seen - 1}")
+            if record.accepted_at < self._latest:
+                self._report(f"position {record.position} was accepted before the one before it")
+            self._latest = record.accepted_at
+        return appended
+
+
+class WatchedTold(WatchedLog):
+    """The evaluator's log: who enters is outside, who leaves is inside."""
+
+    def __init__(self, clock: Callable[[], int], report: Report) -> None:
+        super().__init__(clock, report)
+        self.inside: set[tuple[str, str]] = set()
+
+    async def append(self, entries: Sequence[Entry]) -> list[Appended]:
+        """Append, and keep the memberships."""
+        for entry in entries:
+            record = transition_pb2.Record.FromString(entry.payload)
+            if record.WhichOneof("body") != "transition":
+                continue
+            named = entry.profile, record.transition.segment
+            entered = record.transition.change == transition_pb2.CHANGE_ENTERED
+            if entered == (named in self.inside):
+                self._report(f"{named} {'entered' if entered else 'left'} twice")
+            (self.inside.add if entered else self.inside.discard)(named)
+        return await super().append(entries)
+
+
+class WatchedShards(MemoryShards):
+    """Shards of which nobody owns one under an epoch that was another's."""
+
+    def __init__(self, count: int, clock: Callable[[], int], report: Report) -> None:
+        super().__init__(count, clock)
+        self._report = report
+        self._owners: dict[tuple[int, int], str] = {}
+        self._positions: dict[int, int] = {}
+
+    def check(self) -> None:
+        """Compare owners, epochs and positions with what they were."""
+        for shard, owner in self.owners.items():
+            row: Owned = self.rows[shard]
+            if row.position < self._positions.get(shard, 0):
+                self._report(f"the position of shard {shard} went back")
+            self._positions[shard] = row.position
+            if owner is None:
+                continue
+            known = self._owners.setdefault((shard, row.epoch), owner.replica_id)
+            if known != owner.replica_id:
+                self._report(f"{owner.replica_id} owns shard {shard} under the epoch of {known}")
+
+
+def differences(
+    wanted: Mapping[str, Sequence[bytes]], found: Mapping[str, Sequence[bytes]], what: str
+) -> list[str]:
+    """Say where `wanted`, by profile, is not what `found` begins with."""
+    problems: list[str] = []
+    for profile in sorted(wanted):
+        have = found.get(profile, ())
+        for number, payload in enumerate(wanted[profile]):
+            if number >= len(have) or have[number] != payload:
+                other: Any = _shown(have[number]) if number < len(have) else "nothing"
+                problems.append(f"{what}: {profile}[{number}]: {_shown(payload)}\n  not {other}")
+                break
+    return problems
+
+
+def _shown(payload: bytes) -> str:
+    record = transition_pb2.Record.FromString(payload)
+    return " ".join(str(record).split())
