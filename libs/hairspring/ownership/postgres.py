@@ -89,7 +89,9 @@ class PostgresOwnership(Ownership):
             except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
                 _log.warning("take_over_postponed", schema=self._schema, error=str(error))
                 rows = await connection.fetch(
-                    f"SELECT * FROM {self._schema}.shards WHERE replica_id = $1", self.replica_id
+                    f"SELECT * FROM {self._schema}.shards WHERE replica_id = $1"
+                    " ORDER BY shard FOR UPDATE NOWAIT",
+                    self.replica_id,
                 )
         owned = {
             row["shard"]: Owned(

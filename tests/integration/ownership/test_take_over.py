@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.ownership.opened import OpenedShards, open_shards
+from tests.support.waiting import eventually
 
 REPLICA = Path(__file__).with_name("replica.py")
 LONG_MS, SHORT_MS = 600_000, 1_000
@@ -173,3 +174,28 @@ async def test_many_who_stand_by_share_nothing(opened: OpenedShards) -> None:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+
+async def test_acquiring_anew_waits_for_ones_own_effects(database_url: str) -> None:
+    """A commit that is still under way, though its caller gave up on it, is not overlooked."""
+    async with open_shards(database_url) as opened, opened.replica("one", LONG_MS) as one:
+        owned = await one.acquire()
+        async with opened.pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            await one.fence(connection, {3: owned[3]}, 70)
+            again = asyncio.create_task(one.acquire())
+
+            async def waits() -> bool:
+                blocking = connection.get_server_pid()
+                found = await opened.pool.fetchval(
+                    "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))",
+                    blocking,
+                )
+                return bool(found)
+
+            await eventually(waits)
+            assert not again.done()
+            await transaction.commit()
+        found = await again
+        assert (found[3].position, found[3].epoch) == (70, owned[3].epoch)
