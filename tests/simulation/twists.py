@@ -16,6 +16,7 @@ from hairspring.services.rule_evaluator.folding import Fold
 from hairspring.store.memory import MemoryStore
 from hairspring.store.port import Effects
 
+from tests.simulation.wire import Wire
 from tests.simulation.world import World
 
 Twist = Callable[[World], None]
@@ -140,6 +141,11 @@ def one_epoch(patch: Patch) -> Twist:
     return lambda world: patch(MemoryOwnership, "acquire", lazy)
 
 
+def no_wait_for_own_effects(patch: Patch) -> Twist:
+    """Who begins anew does not wait for a commit of its own that is still under way."""
+    return lambda world: patch(Wire, "settle_doubts", lambda self: None)
+
+
 TWISTS: tuple[Callable[[Patch], Twist], ...] = (
     no_fence,
     half_a_commit,
@@ -149,4 +155,5 @@ TWISTS: tuple[Callable[[Patch], Twist], ...] = (
     accepted_twice,
     moments_of_the_clock,
     one_epoch,
+    no_wait_for_own_effects,
 )

@@ -118,7 +118,7 @@ class Wire:
                 run()
 
         self._doubtful[key] = once
-        self.loop.call_later(self.chance.random() * 0.4, once, context=self.context)
+        self.loop.call_later(self.chance.random() * 0.6, once, context=self.context)
 
 
 class _Call:
@@ -151,7 +151,7 @@ class _Call:
             return
         if draw < weather.lost + weather.unanswered:
             wire.loop.note(f"{self.name} unanswered")
-            if self.in_doubt and wire.chance.random() < 0.5:
+            if self.in_doubt and wire.chance.random() < 0.8:
                 self.fail()
                 wire.leave_in_doubt(self.run)
                 return
