@@ -26,6 +26,9 @@ FEWEST = 20
 FOUND = {
     0: "an evaluator ended for good when a term had failed, and kept its lease",
     5: "the same, after the answer to a commit was lost",
+    30468: "a term did not end: a cancellation that came with a notice was lost",
+    31321: "the same, amid kills",
+    31682: "the same, in a process that was paused",
 }
 
 

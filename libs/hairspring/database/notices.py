@@ -157,5 +157,7 @@ class Notices:
 
 async def wait_until_set(event: asyncio.Event, seconds: float) -> None:
     """Wait for an event, at most so many seconds, and return either way."""
+    # Not by wait_for: that of Python 3.11 loses a cancellation that comes just as the event is set.
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
