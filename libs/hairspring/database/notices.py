@@ -140,9 +140,8 @@ class Notices:
 
         connection.add_termination_listener(note)
         while not (lost.is_set() or connection.is_closed()):
-            try:
-                await asyncio.wait_for(lost.wait(), _HEARTBEAT_SECONDS)
-            except TimeoutError:
+            await wait_until_set(lost, _HEARTBEAT_SECONDS)
+            if not lost.is_set():
                 async with self._busy:
                     if not connection.is_closed():
                         await self._check(connection)
