@@ -73,7 +73,7 @@ class Alarms:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_sweeping(), name="alarms-sweep")
-                tasks.create_task(self._loop.run(), name="alarms-loop")
+                tasks.create_task(_ring(self._loop), name="alarms-ring")
         finally:
             self._loop = None
 
@@ -162,6 +162,18 @@ class Alarms:
         """A moment is passed when it has waited for events still on their way, so it rings then."""
         at = max(due_at + self._lateness, 0)
         return Timer(shard=key.shard, member=f"{key.workspace}/{key.profile}", due_at=at)
+
+
+async def _ring(loop: TimerLoop) -> None:
+    """Rings until cancelled, for sure: the client of Redis can lose a cancellation."""
+    ringing = asyncio.create_task(loop.run(), name="alarms-loop")
+    try:
+        await asyncio.wait({ringing})
+        ringing.result()
+    finally:
+        loop.stop()
+        ringing.cancel()
+        await asyncio.wait({ringing})
 
 
 def _key(shard: int, member: str) -> Key:
