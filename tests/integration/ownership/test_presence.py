@@ -46,7 +46,7 @@ async def test_a_lost_session_is_made_anew(opened: OpenedShards) -> None:
             " WHERE l.locktype = 'advisory' AND a.application_name = 'replica-one'"
         )
         await opened.pool.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE application_name = 'replica-one'"
         )
         await eventually(lambda: opened.pool.fetchval(f"{locks} HAVING count(*) = 1"))
