@@ -21,9 +21,6 @@ from hairspring.contracts.profile.v1.profile_service_pb2_grpc import (
 from hairspring.contracts.segment.v1.segment_service_pb2_grpc import (
     add_SegmentServiceServicer_to_server,
 )
-from hairspring.contracts.shard.v1.shard_service_pb2_grpc import (
-    add_ShardServiceServicer_to_server,
-)
 from hairspring.contracts.transition.v1.transition_service_pb2_grpc import (
     add_TransitionServiceServicer_to_server,
 )
@@ -35,7 +32,6 @@ from hairspring.log.postgres import PostgresLog
 from hairspring.ownership import postgres as ownership_postgres
 from hairspring.ownership.port import Owned, new_replica_id
 from hairspring.ownership.postgres import PostgresOwnership, install_shards
-from hairspring.ownership.reading import ShardReader
 from hairspring.runtime.client import open_channel
 from hairspring.runtime.clock import Clock, now_ms
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog
@@ -45,14 +41,11 @@ from hairspring.services.rule_evaluator.applying import Applying
 from hairspring.services.rule_evaluator.config import EvaluatorSettings
 from hairspring.services.rule_evaluator.evaluation import Evaluation
 from hairspring.services.rule_evaluator.explaining import Explaining
-from hairspring.services.rule_evaluator.forwarding import ForwardedMemberships
 from hairspring.services.rule_evaluator.handlers.definitions import DefinitionHandlers
 from hairspring.services.rule_evaluator.handlers.memberships import MembershipHandlers
 from hairspring.services.rule_evaluator.handlers.preview import PreviewHandlers
 from hairspring.services.rule_evaluator.handlers.segments import SegmentHandlers
-from hairspring.services.rule_evaluator.handlers.shards import ShardHandlers
 from hairspring.services.rule_evaluator.handlers.transitions import TransitionHandlers
-from hairspring.services.rule_evaluator.peers import Peers
 from hairspring.services.rule_evaluator.plans import PlanBook
 from hairspring.services.rule_evaluator.term import Term, TermEnded
 from hairspring.store import postgres as store_postgres
@@ -78,16 +71,8 @@ class App:
     definitions: DefinitionHandlers
     memberships: MembershipHandlers
     previews: PreviewHandlers
-    ownership: PostgresOwnership
-    peers: Peers
     segments: SegmentHandlers
-    shards: ShardHandlers
     transitions: TransitionHandlers
-
-    async def advertise(self, address: str) -> None:
-        """Tells the other replicas where this one is reached, as host:port."""
-        self.peers.own = address
-        await self.ownership.advertise(address)
 
     def register(self, server: grpc.aio.Server) -> list[str]:
         """Adds the handlers to a server, and names their services."""
@@ -96,7 +81,6 @@ class App:
         add_PreviewServiceServicer_to_server(self.previews, server)
         add_ProfileServiceServicer_to_server(self.memberships, server)
         add_SegmentServiceServicer_to_server(self.segments, server)
-        add_ShardServiceServicer_to_server(self.shards, server)
         add_TransitionServiceServicer_to_server(self.transitions, server)
         return [
             "hairspring.definition.v1.DefinitionService",
@@ -104,7 +88,6 @@ class App:
             "hairspring.preview.v1.PreviewService",
             "hairspring.profile.v1.ProfileService",
             "hairspring.segment.v1.SegmentService",
-            "hairspring.shard.v1.ShardService",
             "hairspring.transition.v1.TransitionService",
         ]
 
@@ -131,8 +114,6 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
         book = PlanBook(definitions)
         applying = Applying(definitions, book, clock)
         events = EventLog(channel)
-        shards = ShardReader(pool, SCHEMA)
-        peers = await enter(Peers.open(shards))
 
         explaining = Explaining(
             events,
@@ -159,8 +140,8 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
         yield App(
             evaluation=evaluation,
             definitions=DefinitionHandlers(definitions, applying),
-            memberships=ForwardedMemberships(
-                peers, evaluation, store, events, explaining, clock, settings.shards
+            memberships=MembershipHandlers(
+                evaluation, store, events, explaining, clock, settings.shards
             ),
             previews=PreviewHandlers(
                 applying,
@@ -170,10 +151,7 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
                 ingest_address=settings.ingest_address,
                 horizon=settings.horizon_ms,
             ),
-            ownership=ownership,
-            peers=peers,
             segments=SegmentHandlers(definitions, applying),
-            shards=ShardHandlers(shards, store, events, clock),
             transitions=TransitionHandlers(log, settings.shards),
         )
 

@@ -37,7 +37,6 @@ from hairspring.wire.times import to_ms
 
 KEPT_PROFILES = 50_000
 CHECKPOINT_POSITIONS = 20_000
-CHECKPOINT_SECONDS = 2.0
 REBUILDS_AT_ONCE = 100
 #: What is filled takes one part in so many of the time while there is live work.
 FILLING_SHARE = 4
@@ -82,11 +81,9 @@ class Term:
         self._live_at = 0.0
         self._rebuilds_noticed = asyncio.Event()
         self._checkpoint = self._inbox.position
-        self._checkpoint_due = False
-        self._finishing = False
 
     async def run(self) -> None:
-        """Serves the shards until something fails, or until the end that `finish` asked for."""
+        """Serves the shards until something fails."""
         self._rebuilds_noticed.set()
         try:
             await self._adopting.begin()
@@ -96,16 +93,8 @@ class Term:
                 tasks.create_task(self._fold_in_background(), name="rebuilds")
                 tasks.create_task(self._adopting.run(), name="fills")
                 tasks.create_task(self._alarms.run(self), name="alarms")
-                tasks.create_task(self._keep_checkpoints(), name="checkpoints")
-        except* Finished:
-            pass
         finally:
             self._inbox.close(TermEnded("these shards are being handed over; ask again"))
-
-    def finish(self) -> None:
-        """Ends the term after the turn in hand, with everything that was read committed."""
-        self._finishing = True
-        self._inbox.bell.set()
 
     def notice_plans(self) -> None:
         """Tells that there may be a new plan version."""
@@ -151,15 +140,11 @@ class Term:
     async def _turns(self) -> None:
         while True:
             self._inbox.bell.clear()
-            while not self._finishing:
-                adopted, turn = await self._adopt_next(), self._inbox.take()
+            adopted, turn = await self._adopt_next(), self._inbox.take()
+            while adopted or turn is not None:
                 if turn is not None:
                     await self._settled_turn(turn)
-                elif not adopted:
-                    break
-            if self._finishing:
-                await self._checkpoint_now()
-                raise Finished
+                adopted, turn = await self._adopt_next(), self._inbox.take()
             await self._checkpoint_if_far()
             await self._inbox.bell.wait()
 
@@ -353,29 +338,13 @@ class Term:
         self._rebuilds_noticed.set()
         self._log.info("plan_adopted", plan_version=version, shards=len(step.shards))
 
-    async def _keep_checkpoints(self) -> None:
-        """Has positions committed now and then, so that whoever comes next need not read far."""
-        while True:
-            await asyncio.sleep(CHECKPOINT_SECONDS)
-            if self._inbox.position > self._checkpoint:
-                self._checkpoint_due = True
-                self._inbox.bell.set()
-
     async def _checkpoint_if_far(self) -> None:
         """Moves the positions of quiet shards on, so that a new term need not read it all again."""
-        if self._checkpoint_due or self._inbox.position - self._checkpoint >= CHECKPOINT_POSITIONS:
-            await self._checkpoint_now()
-
-    async def _checkpoint_now(self) -> None:
         position = self._inbox.position
-        self._checkpoint_due = False
-        if position > self._checkpoint:
-            await self._store.commit(Effects(owned=self.owned, position=position))
-            self._checkpoint = position
-
-
-class Finished(Exception):
-    """The term is over, as was asked for."""
+        if position - self._checkpoint < CHECKPOINT_POSITIONS:
+            return
+        await self._store.commit(Effects(owned=self.owned, position=position))
+        self._checkpoint = position
 
 
 class TermEnded(Exception):

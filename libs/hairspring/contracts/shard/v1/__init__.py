@@ -1,1 +1,0 @@
-"""Generated from protos/. Never edited by hand; see protos/generate.py."""
