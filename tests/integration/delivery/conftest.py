@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -20,6 +19,8 @@ from hairspring.contracts.message.v1 import (
 from hairspring.embedded.mail import MailSink
 from hairspring.runtime.client import open_channel
 from hairspring.runtime.server import serve
+from hairspring.runtime.tasks import Supervisor
+from hairspring.services.delivery.__main__ import COMMIT_SECONDS
 from hairspring.services.delivery.app import App, build
 from hairspring.services.delivery.config import DeliverySettings
 
@@ -118,14 +119,13 @@ async def run_delivery(settings: DeliverySettings) -> AsyncIterator[Delivery]:
     """Run delivery until the end of the block; it then ends gracefully."""
     async with (
         build(settings) as app,
+        Supervisor() as tasks,
         serve("delivery", settings.delivery_listen, app.register) as server,
     ):
-        work = asyncio.create_task(app.replica.run(), name="delivery-replica")
-        try:
-            yield Delivery(app=app, address=server.address)
-        finally:
-            work.cancel()
-            await asyncio.wait({work})
+        # As the process does it, which asks again where a cancellation is lost on the way.
+        patience = settings.drain_seconds + COMMIT_SECONDS
+        tasks.start("delivery-replica", app.replica.run, patience=patience)
+        yield Delivery(app=app, address=server.address)
 
 
 @pytest_asyncio.fixture

@@ -43,14 +43,17 @@ async def test_a_mail_in_the_hands_of_the_server_is_not_sent_again(
     peers.traits["ada"] = {"email": "ada@example.com"}
     await process.start()
 
+    handed: list[tuple[str, ...]] = []
+
     def kill(sender: str, recipients: tuple[str, ...]) -> str | None:
-        if not mail_sink.messages:
+        handed.append(recipients)
+        if len(handed) == 1:
             process.hit(signal.SIGKILL)
         return None
 
     mail_sink.answer = kill
     await peers.enter("ada", now_ms())
-    await eventually(lambda: mail_sink.messages)
+    await eventually(lambda: handed)
     await process.end(signal.SIGKILL)
     running = Delivery(address=await process.start())
 
@@ -62,7 +65,8 @@ async def test_a_mail_in_the_hands_of_the_server_is_not_sent_again(
     second, first = await eventually(over)
     assert (first.step, second.step) == (0, 2)
     assert "delivery stopped" in first.reason
-    assert mail_sink.accepted == 2
+    # The server may drop what came on a connection that has gone, so what it was handed counts.
+    assert len(handed) == 2
 
 
 async def test_killed_again_and_again_it_sends_no_mail_twice(
