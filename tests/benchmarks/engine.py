@@ -53,7 +53,7 @@ def figures(size: Size, directory: Path, say: Callable[[str], None]) -> Iterator
             values=tuple(values),
             command=_COMMAND,
             ratio=f"{ratio(tuple(values), tuple(first[100])):.2f} of 100 segments",
-            note="judges all of them, once a profile",
+            note="once a profile: judges those that can hold of a stranger",
         )
     yield from _by_kind(size, history, say)
 
