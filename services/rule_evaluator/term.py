@@ -7,12 +7,11 @@ not committed is thrown away, and the next term starts from what is in Postgres.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import grpc
-from hairspring.engine.events import Event, too_old
+from hairspring.engine.events import Event
 from hairspring.ownership.port import Owned
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.errors import Unavailable
@@ -22,6 +21,8 @@ from hairspring.services.rule_evaluator.adapters.event_log import EventLog, Even
 from hairspring.services.rule_evaluator.adopting import Adopting, AdoptionStep
 from hairspring.services.rule_evaluator.alarms import Alarms
 from hairspring.services.rule_evaluator.folding import Fold
+from hairspring.services.rule_evaluator.histories import Histories
+from hairspring.services.rule_evaluator.kept import Kept
 from hairspring.services.rule_evaluator.plans import PlanBook
 from hairspring.services.rule_evaluator.work import (
     Folding,
@@ -31,11 +32,10 @@ from hairspring.services.rule_evaluator.work import (
     Wake,
     waiting_rebuilds,
 )
-from hairspring.store.port import FILL, Effects, Finish, Key, Rebuild, SegmentStore, Stored
+from hairspring.store.port import FILL, Effects, Finish, Key, SegmentStore, Stored
 from hairspring.wire.inputs import to_engine
 from hairspring.wire.times import to_ms
 
-KEPT_PROFILES = 50_000
 CHECKPOINT_POSITIONS = 20_000
 REBUILDS_AT_ONCE = 100
 #: What is filled takes one part in so many of the time while there is live work.
@@ -67,9 +67,9 @@ class Term:
         self._clock = clock
         self._lateness = lateness
         self._horizon = horizon
+        self._histories = Histories(events, horizon)
         self._log = get_logger()
         self._inbox = Inbox(min(shard.position for shard in owned.values()))
-        self._kept: OrderedDict[Key, Stored] = OrderedDict()
         self._adopting = Adopting(
             {shard: owned.plan_version for shard, owned in self.owned.items()},
             store=store,
@@ -78,6 +78,7 @@ class Term:
             clock=clock,
             bell=self._inbox.bell,
         )
+        self._kept = Kept(store, self._adopting.plans)
         self._live_at = 0.0
         self._rebuilds_noticed = asyncio.Event()
         self._checkpoint = self._inbox.position
@@ -170,7 +171,7 @@ class Term:
         named = [_key(record) for record in turn.records]
         woken = [key for wake in turn.wakes for key in wake.keys]
         folded = list(turn.folding.histories) if turn.folding is not None else []
-        stored = await self._load({*named, *woken, *(key for key, _ in folded)})
+        stored = await self._kept.load({*named, *woken, *(key for key, _ in folded)})
         fold = self._fold(stored)
         histories = turn.folding.histories if turn.folding is not None else {}
         await self._fold_first(fold, histories, {*named, *woken, *(key for key, _ in folded)})
@@ -204,29 +205,6 @@ class Term:
         for told in fold.told:
             lines.write(self._log, told, now)
 
-    async def _load(self, keys: Collection[Key]) -> dict[Key, Stored]:
-        """Gives profiles from memory, and from the store what is not there."""
-        kept = self._kept
-        missing = [key for key in keys if key not in kept]
-        if missing:
-            kept.update(self._cleared(await self._store.load(missing)))
-        found = {}
-        for key in keys:
-            kept.move_to_end(key)
-            found[key] = kept[key]
-        while len(kept) > max(KEPT_PROFILES, len(found)):
-            kept.popitem(last=False)
-        return found
-
-    def _cleared(self, loaded: dict[Key, Stored]) -> dict[Key, Stored]:
-        """Forgets how profiles stood to segments that are gone."""
-        for key, stored in loaded.items():
-            plan = self._adopting.plans[key.shard].by_workspace.get(key.workspace)
-            segments = stored.state.segments
-            for name in segments.keys() - (plan.number.keys() if plan is not None else ()):
-                del segments[name]
-        return loaded
-
     async def _fold_first(
         self,
         fold: Fold,
@@ -237,46 +215,9 @@ class Term:
         todo = [rebuild for key in sorted(keys) for rebuild in waiting_rebuilds(fold.stored[key])]
         missing = [rebuild for rebuild in todo if (rebuild.key, rebuild.cause) not in histories]
         if missing:
-            histories = {**histories, **await self._histories(missing, fold.stored)}
+            histories = {**histories, **await self._histories.read(missing, fold.stored)}
         for rebuild in todo:
             fold.rebuild(rebuild, histories[rebuild.key, rebuild.cause])
-
-    async def _histories(
-        self, todo: Sequence[Rebuild], stored: Mapping[Key, Stored]
-    ) -> dict[tuple[Key, str], list[Event]]:
-        """Reads the history of each rebuild, without imports that had not finished by then."""
-        groups: dict[tuple[str, int], list[Rebuild]] = {}
-        for rebuild in todo:
-            groups.setdefault((rebuild.key.workspace, rebuild.position or 0), []).append(rebuild)
-        found: dict[tuple[Key, str], list[Event]] = {}
-        for (workspace, position), rebuilds in groups.items():
-            profiles = [rebuild.key.profile for rebuild in rebuilds]
-            records = await self._history(workspace, profiles, position)
-            for rebuild in rebuilds:
-                unfinished = {
-                    other.cause
-                    for other in stored[rebuild.key].rebuilds
-                    if other.position is None or other.position > position
-                }
-                found[rebuild.key, rebuild.cause] = [
-                    event
-                    for record in records[rebuild.key.profile]
-                    if record.event.import_id not in unfinished
-                    for event in [to_engine(record)]
-                    if record.event.import_id or not too_old(event, self._horizon)
-                ]
-        return found
-
-    async def _history(
-        self, workspace: str, profiles: Sequence[str], position: int
-    ) -> dict[str, list[EventRecord]]:
-        """Reads histories, and while ingest is away waits for it."""
-        while True:
-            try:
-                return await self._events.history(workspace, profiles, position)
-            except grpc.aio.AioRpcError as error:
-                self._log.warning("history_not_read", code=error.code().name)
-            await asyncio.sleep(LONGEST_PAUSE)
 
     async def _fold_in_background(self) -> None:
         """Reads the histories of waiting rebuilds and has them folded, a few at a time."""
@@ -286,7 +227,7 @@ class Term:
             while ready := await self._store.ready(list(self.owned), REBUILDS_AT_ONCE):
                 began = time()
                 stored = await self._store.load({rebuild.key for rebuild in ready})
-                folding = Folding(histories=await self._histories(ready, stored))
+                folding = Folding(histories=await self._histories.read(ready, stored))
                 reading = time() - began
                 self._inbox.fold(folding)
                 await folding.done
@@ -315,7 +256,7 @@ class Term:
         step = await self._adopting.next(self._inbox.position)
         if step is None:
             return False
-        fold = self._fold(await self._load(step.profiles))
+        fold = self._fold(await self._kept.load(step.profiles))
         if step.profiles and step.after.activation is not None:
             await self._fold_first(fold, {}, step.profiles)
             for key in step.profiles:

@@ -1,0 +1,59 @@
+"""Histories: what is recorded of profiles that are to be folded anew."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import grpc
+from hairspring.engine.events import Event, too_old
+from hairspring.runtime.logging import get_logger
+from hairspring.services.rule_evaluator.adapters.event_log import EventLog, EventRecord
+from hairspring.store.port import Key, Rebuild, Stored
+from hairspring.wire.inputs import to_engine
+
+PAUSE = 1.0
+
+#: Of each rebuild, by profile and cause, the events to fold.
+Found = dict[tuple[Key, str], list[Event]]
+
+
+class Histories:
+    """Reads histories from ingest; while it is away, waits for it. `horizon` in milliseconds."""
+
+    def __init__(self, events: EventLog, horizon: int | None) -> None:
+        self._events = events
+        self._horizon = horizon
+        self._log = get_logger()
+
+    async def read(self, todo: Sequence[Rebuild], stored: Mapping[Key, Stored]) -> Found:
+        """Reads the history of each rebuild, without imports that had not finished by then."""
+        groups: dict[tuple[str, int], list[Rebuild]] = {}
+        for rebuild in todo:
+            groups.setdefault((rebuild.key.workspace, rebuild.position or 0), []).append(rebuild)
+        found: Found = {}
+        for (workspace, position), rebuilds in groups.items():
+            profiles = [rebuild.key.profile for rebuild in rebuilds]
+            records = await self._read(workspace, profiles, position)
+            for rebuild in rebuilds:
+                unfinished = {
+                    other.cause
+                    for other in stored[rebuild.key].rebuilds
+                    if other.position is None or other.position > position
+                }
+                found[rebuild.key, rebuild.cause] = [
+                    event
+                    for record in records[rebuild.key.profile]
+                    if record.event.import_id not in unfinished
+                    for event in [to_engine(record)]
+                    if record.event.import_id or not too_old(event, self._horizon)
+                ]
+        return found
+
+    async def _read(
+        self, workspace: str, profiles: Sequence[str], position: int
+    ) -> dict[str, list[EventRecord]]:
+        while True:
+            try:
+                return await self._events.history(workspace, profiles, position)
+            except grpc.aio.AioRpcError as error:
+                self._log.warning("history_not_read", code=error.code().name)
+            await asyncio.sleep(PAUSE)
