@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import engine, expressions, simulating, state
+from tests.benchmarks import engine, expressions, pipeline, simulating, state
 from tests.benchmarks.figures import Figure, Machine, Size, machine
 
 BENCHMARKS = {
@@ -25,6 +25,7 @@ BENCHMARKS = {
     "engine": engine.figures,
     "state": state.figures,
     "expressions": expressions.figures,
+    "pipeline": pipeline.figures,
 }
 DIRECTORY = Path("build/bench")
 
@@ -82,7 +83,12 @@ def main(arguments: list[str]) -> None:
     if unknown := [name for name in names if name not in BENCHMARKS]:
         sys.exit(f"There is no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}.")
     size = Size(
-        events=given.events, profiles=given.profiles, steps=given.steps, rounds=given.rounds
+        events=given.events,
+        profiles=given.profiles,
+        steps=given.steps,
+        rounds=given.rounds,
+        pipeline_events=given.pipeline_events,
+        pipeline_seconds=given.pipeline_seconds,
     )
     where = machine()
     if where.load > 0.5:
@@ -103,6 +109,8 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--profiles", type=int, default=usual.profiles)
     parser.add_argument("--steps", type=int, default=usual.steps, help="a round of small things")
     parser.add_argument("--rounds", type=int, default=usual.rounds)
+    parser.add_argument("--pipeline-events", type=int, default=usual.pipeline_events)
+    parser.add_argument("--pipeline-seconds", type=float, default=usual.pipeline_seconds)
     return parser.parse_args(arguments)
 
 

@@ -30,8 +30,12 @@ _ABANDONED = "abandoned: {{event: {one}, unless: {{event: {other}}}, after: 14d}
 
 def plan(segments: int = 100) -> Plan:
     """As many segments; those beyond a hundred look at other events in the same way."""
-    texts = [_segment(number) for number in range(segments)]
-    return load([Manifest(path="bench.yaml", text="\n---\n".join(texts))]).plan()
+    return load([Manifest(path="bench.yaml", text=text(segments))]).plan()
+
+
+def text(segments: int = 100) -> str:
+    """The same as somebody writes it."""
+    return "\n---\n".join(_segment(number) for number in range(segments))
 
 
 def plan_of(condition: str) -> Plan:

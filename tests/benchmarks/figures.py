@@ -19,6 +19,8 @@ class Size:
     profiles: int = 100_000
     steps: int = 50_000  #: How many times a small thing is done in a round.
     rounds: int = 3
+    pipeline_events: int = 200_000  #: How many the pipeline is given at once.
+    pipeline_seconds: float = 20.0  #: How long it is kept busy.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

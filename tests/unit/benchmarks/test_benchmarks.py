@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,24 @@ from tests.benchmarks import __main__ as bench
 from tests.benchmarks import limits, shop
 from tests.benchmarks.figures import Size
 
-SMALL = Size(events=3_000, profiles=150, steps=4_000, rounds=1)
+SMALL = Size(
+    events=3_000,
+    profiles=150,
+    steps=4_000,
+    rounds=1,
+    pipeline_events=1_000,
+    pipeline_seconds=0.5,
+)
 
 
-@pytest.mark.parametrize("name", bench.BENCHMARKS)
+#: It starts a database and four services, which takes a dozen seconds.
+_LONG = pytest.mark.skipif(os.environ.get("HAIRSPRING_CHAOS") != "full", reason="takes long")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[_LONG] if name == "pipeline" else []) for name in bench.BENCHMARKS],
+)
 def test_it_runs(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It gives figures with a name, a unit, a command and a value for each round."""
     found = bench.measure([name], SMALL, tmp_path)
