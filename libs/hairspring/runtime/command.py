@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import click
 
-from hairspring.runtime import lifecycle, logging
+from hairspring.runtime import garbage, lifecycle, logging
 from hairspring.runtime.config import BadSettings, Settings, load, variable
 from hairspring.runtime.lifecycle import Stop
 
@@ -52,6 +52,7 @@ def service_command(
 
             def announce(address: str) -> None:
                 started.set()
+                garbage.spare_the_old()
                 lifecycle.announce(name, told, address, ready_fd=ready_fd)
 
             await _until_stopped(main(told, stop, announce), stop, started)
