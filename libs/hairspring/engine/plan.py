@@ -7,8 +7,9 @@ that mention it, not on how many there are.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from hairspring.engine.conditions.base import Condition, Reading, walk
+from hairspring.engine.conditions.base import MOVED, Condition, Reading, Unmoved, walk
 from hairspring.engine.events import Event, Predicate
 from hairspring.engine.segments import Segment
 from hairspring.engine.state import ProfileState
@@ -29,13 +30,21 @@ class CircularSegments(ValueError):
         super().__init__(" → ".join(circle))
 
 
+class Touch(NamedTuple):
+    """A segment that a stream concerns, and which of its answers one more event leaves standing."""
+
+    number: int
+    name: str
+    unmoved: Unmoved
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A stream, what of it is remembered, and the segments (by number) that it concerns."""
+    """A stream, what of it is remembered, and the segments that it concerns."""
 
     pattern: Pattern
     memory: Memory
-    segments: tuple[int, ...]
+    touches: tuple[Touch, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,12 @@ class Plan:
         """The expressions to try on an event, by its name, each with the streams behind it."""
         return self._by_name.get(event.name, self._any)
 
+    def _touch(self, number: int, pattern: Pattern) -> Touch:
+        segment = self.segments[number]
+        return Touch(
+            number, segment.name, segment.enter.unmoved(pattern) if segment.plain else MOVED
+        )
+
     def _dependents(self) -> tuple[tuple[int, ...], ...]:
         found: list[list[int]] = [[] for _ in self.segments]
         for index, segment in enumerate(self.segments):
@@ -116,7 +131,10 @@ class Plan:
         by_name: dict[str, list[Watch]] = defaultdict(list)
         for key, found in readings.items():
             remembered = memory(found)
-            watch = Watch(remembered.pattern, remembered, tuple(sorted(readers[key])))
+            touches = tuple(
+                self._touch(number, remembered.pattern) for number in sorted(readers[key])
+            )
+            watch = Watch(remembered.pattern, remembered, touches)
             for name in remembered.pattern.names:
                 by_name[name].append(watch)
         any_event = by_name.pop(ANY_EVENT, [])

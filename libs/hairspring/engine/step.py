@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import NamedTuple
 
+from hairspring.engine.conditions.base import Unmoved
 from hairspring.engine.events import Event, EventKind, too_old
 from hairspring.engine.evidence import evidence, groups_of
 from hairspring.engine.plan import Plan, Watch
 from hairspring.engine.records import Cause, Change, Dropped, Held, Matched, Record, Transition
 from hairspring.engine.segments import Outcome, Ruling, Segment, is_steady, judge, next_moment
 from hairspring.engine.state import ProfileState, SegmentState
-from hairspring.engine.streams import Run
+from hairspring.engine.streams import Run, Value
 from hairspring.engine.traits import merge
 
 
@@ -59,22 +60,25 @@ def step(
     """
     records: list[Record] = []
     if isinstance(given, Passed):
-        _pass_moments(state, given.through - lateness + 1, plan, records)
-    else:
-        _pass_moments(state, max(given.time, given.accepted_at - lateness), plan, records)
-        if not too_old(given, horizon):
-            watches = _apply(state, given, plan, records)
-            floor = None if horizon is None else given.accepted_at - horizon
-            for watch in watches:
-                watch.memory.trim(state, state.clock or 0, floor)
+        alarm = _pass_moments(state, given.through - lateness + 1, plan, records)
+        return Step(state, records, alarm)
+    end = given.accepted_at - lateness
+    alarm = _pass_moments(state, end if end > given.time else given.time, plan, records)
+    if too_old(given, horizon):
+        return Step(state, records, alarm)
+    watches = _apply(state, given, plan, records, alarm)
+    clock, floor = state.clock or 0, None if horizon is None else given.accepted_at - horizon
+    for watch in watches:
+        watch.memory.trim(state, clock, floor)
     return Step(state, records, state.alarm())
 
 
-def _pass_moments(state: ProfileState, end: int, plan: Plan, records: list[Record]) -> None:
-    """Passes every moment before `end`, each at its own time."""
+def _pass_moments(state: ProfileState, end: int, plan: Plan, records: list[Record]) -> int | None:
+    """Passes every moment before `end`, each at its own time; answers the next one."""
     while (moment := state.alarm()) is not None and moment < end:
-        if _evaluate(state, moment, _due(state, moment, plan), (), BY_TIME, plan, records):
+        if _evaluate(state, moment, _due(state, moment, plan), set(), BY_TIME, plan, records):
             state.clock = moment
+    return moment
 
 
 def _due(state: ProfileState, t: int, plan: Plan) -> list[int]:
@@ -82,56 +86,79 @@ def _due(state: ProfileState, t: int, plan: Plan) -> list[int]:
     return [plan.number[name] for name in state.take_due(t) if name in plan.number]
 
 
-def _apply(state: ProfileState, event: Event, plan: Plan, records: list[Record]) -> list[Watch]:
+def _apply(
+    state: ProfileState, event: Event, plan: Plan, records: list[Record], alarm: int | None
+) -> list[Watch]:
     """Puts an event in its place and evaluates the profile; answers the streams that grew."""
     late = state.clock is not None and event.time < state.clock
     t = state.clock if late and state.clock is not None else event.time
     grown: list[Watch] = []
     touched: set[int] = set()
     if event.kind is EventKind.TRACK:
-        grown = _extend_streams(state, event, plan)
-        for watch in grown:
-            touched.update(watch.segments)
+        grown = _extend_streams(state, event, plan, touched)
         if event.name in plan.flow_events:
             records.append(Matched(event=event))
     else:
         merge(state, event)
         touched.update(plan.trait_readers)
+    due: list[int] = []
     if state.clock is None:
         # At the first instant all others would be found to hold no more than of a stranger.
-        due = list(plan.at_birth)
+        due.extend(plan.at_birth)
         touched.update(due)
-    else:
+    elif alarm is not None and alarm <= t:
         due = _due(state, t, plan)
-    _evaluate(state, t, due, touched, Cause(event=event, late=late), plan, records)
+    if touched or due:
+        _evaluate(state, t, due, touched, Cause(event=event, late=late), plan, records)
     state.clock = t
     if state.born_at is None:
         state.born_at = t
     return grown
 
 
-def _extend_streams(state: ProfileState, event: Event, plan: Plan) -> list[Watch]:
+def _extend_streams(
+    state: ProfileState, event: Event, plan: Plan, touched: set[int]
+) -> list[Watch]:
+    """Answers the streams that grew, and notes the segments that have to be judged for it."""
     grown: list[Watch] = []
+    latest = state.clock is not None and event.time > state.clock
     for filtered in plan.filters(event):
         if filtered.predicate is not None and not filtered.predicate(event):
             continue
         for watch in filtered.watches:
-            pattern = watch.pattern
+            pattern, value = watch.pattern, None
+            key = pattern.key
             if pattern.by is None and pattern.of is None:
-                _run(state.streams, pattern.key).insert(event.time, event.order)
-                grown.append(watch)
-                continue
-            place = pattern.placed(event)
-            if place is None:
-                continue
-            group, value = place
-            if group is None:
-                run = _run(state.streams, pattern.key)
+                _run(state.streams, key).insert(event.time, event.order)
             else:
-                run = _run(state.keyed.setdefault(pattern.key, {}), group)
-            run.insert(event.time, event.order, value)
+                place = pattern.placed(event)
+                if place is None:
+                    continue
+                group, value = place
+                runs = state.streams
+                if group is not None:
+                    runs, key = state.keyed.setdefault(key, {}), group
+                _run(runs, key).insert(event.time, event.order, value)
             grown.append(watch)
+            for number, name, unmoved in watch.touches:
+                known = state.segments.get(name) if latest else None
+                if known is None or not _stands(known, unmoved, event.time, value):
+                    touched.add(number)
     return grown
+
+
+def _stands(known: SegmentState, unmoved: Unmoved, t: int, value: Value | None) -> bool:
+    """Tells that the answer is what it was; one that is due or has a rise waiting is judged."""
+    until = known.until
+    if known.rise_at is not None or (until is not None and until <= t):
+        return False
+    if known.enter_held:
+        stands = unmoved.holding
+    elif known.member:
+        return False
+    else:
+        stands = unmoved.failing if until is None else unmoved.pending
+    return stands and (not unmoved.from_zero or (isinstance(value, float) and value >= 0.0))
 
 
 def _run(runs: dict[str, Run], key: str) -> Run:
@@ -145,19 +172,17 @@ def _evaluate(
     state: ProfileState,
     t: int,
     due: list[int],
-    touched: set[int] | tuple[()],
+    caused: set[int],
     cause: Cause,
     plan: Plan,
     records: list[Record],
 ) -> bool:
     """Judges the segments named, and those that refer to one that changed, each once and after
-    what it refers to. Those touched have the cause given, the others change by time. Tells
-    whether any answer changed.
+    what it refers to. Those in `caused`, which is used up, have the cause given, the others change
+    by time. Tells whether any answer changed.
     """
     changed = False
-    caused = set(touched)
     queue = sorted(caused.union(due)) if due else sorted(caused)
-    queued = set(queue)
     while queue:
         number = heappop(queue)
         segment = plan.segments[number]
@@ -186,8 +211,7 @@ def _evaluate(
             for dependent in plan.dependents[number]:
                 if number in caused:
                     caused.add(dependent)
-                if dependent not in queued:
-                    queued.add(dependent)
+                if dependent not in queue:  # which are few, and come after this one
                     heappush(queue, dependent)
     return changed
 

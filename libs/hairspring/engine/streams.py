@@ -153,6 +153,8 @@ class Pattern:
     loose: bool = False
     salt: str = ""
     key: str = field(init=False, compare=False, repr=False)
+    read: Callable[[object], Value | None] = field(init=False, compare=False, repr=False)
+    """What is remembered of a value; None where it is not of the kind that is taken."""
 
     def __post_init__(self) -> None:
         """Sorts the names and derives the key.
@@ -168,6 +170,7 @@ class Pattern:
             raise ValueError("a pattern needs names, and a reader exactly where it has a text")
         names = (ANY_EVENT,) if ANY_EVENT in self.names else tuple(sorted(set(self.names)))
         object.__setattr__(self, "names", names)
+        object.__setattr__(self, "read", self.takes.read)
         more = [self.by, self.of, self.takes.value, self.loose, self.salt]
         plain = more == [None, None, Takes.NUMBER.value, False, ""]
         text = json.dumps([names, self.where, *([] if plain else more)])
@@ -181,7 +184,7 @@ class Pattern:
         """The group and the value of an event that matches; None where it does not belong here."""
         value: Value | None = None
         if self.value is not None:
-            value = self.takes.read(self.value(event))
+            value = self.read(self.value(event))
             if value is None:
                 return None
         if self.group is None:

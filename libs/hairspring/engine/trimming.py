@@ -22,26 +22,25 @@ class Memory:
 
     def trim(self, profile: ProfileState, clock: int, floor: int | None) -> None:
         """Forgets by window, by number, and beyond `floor`: no older event can come any more."""
-        since = None if self.window is None else clock - self.window
         if self.pattern.by is None:
             run = profile.streams.get(self.pattern.key)
             if run is not None:
-                self._trim(run, since)
+                self._trim(run, clock)
         else:
             for run in profile.keyed.get(self.pattern.key, {}).values():
-                self._trim(run, since)
+                self._trim(run, clock)
         if floor is not None:
             for owner in self.owners:
                 owner.trim(profile, floor)
         if self.pattern.by is not None:
             _drop_empty(profile, self.pattern)
 
-    def _trim(self, run: Run, since: int | None) -> None:
-        count = 0
+    def _trim(self, run: Run, clock: int) -> None:
+        times, count = run.times, 0
         if self.latest is not None:
-            count = len(run.times) - self.latest
-        if since is not None and run.times and run.times[0] <= since:
-            count = max(count, run.first_after(since))
+            count = len(times) - self.latest
+        if self.window is not None and times and times[0] <= clock - self.window:
+            count = max(count, run.first_after(clock - self.window))
         if count > 0:
             run.forget(count)
 

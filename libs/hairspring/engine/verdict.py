@@ -15,6 +15,11 @@ class Verdict(NamedTuple):
     until: int | None = None
 
 
+#: What only an event can change.
+HOLDS = Verdict(True)
+FAILS = Verdict(False)
+
+
 def earliest(moments: Iterable[int | None]) -> int | None:
     """The smallest of the moments that are set."""
     return min((moment for moment in moments if moment is not None), default=None)

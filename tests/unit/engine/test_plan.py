@@ -58,7 +58,11 @@ def test_an_event_looks_up_only_what_mentions_it() -> None:
 
     def tried(name: str) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
         filters = plan.filters(event(name, 0))
-        return [(w.pattern.names, w.segments) for found in filters for w in found.watches]
+        return [
+            (w.pattern.names, tuple(t.number for t in w.touches))
+            for found in filters
+            for w in found.watches
+        ]
 
     assert tried("Add") == [(("Add",), (0, 1)), (("*",), (2,))]
     assert tried("Buy") == [(("Buy",), (1,)), (("*",), (2,))]

@@ -52,9 +52,12 @@ def test_lateness_lets_moments_wait() -> None:
 
 def test_a_moment_that_changes_nothing_leaves_no_trace() -> None:
     """Neither an early wake-up nor an answer that stays the same moves the clock."""
-    found = fold(CARTS, event("Add", 0), Passed(50), event("Add", 20, 2, accepted_at=60))
+    carts = [event("Add", 0), Passed(50), event("Add", 20, 2, accepted_at=60)]
+    found = fold(CARTS, *carts)
+    rung = fold(CARTS, *carts, Passed(100))
 
-    assert (found.state.clock, found.alarm) == (20, 120)
+    assert (found.state.clock, found.alarm) == (20, 100)
+    assert (rung.state.clock, rung.alarm, rung.records) == (20, 120, [])
 
 
 def test_a_segment_changes_with_the_one_it_refers_to() -> None:

@@ -3,12 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hairspring.engine.conditions.base import MOST_EVIDENCE, Finding, Reading, latest_events
+from hairspring.engine.conditions.base import (
+    MOST_EVIDENCE,
+    MOVED,
+    Finding,
+    Reading,
+    Unmoved,
+    latest_events,
+)
 from hairspring.engine.conditions.grouped import Grouped
 from hairspring.engine.durations import words
 from hairspring.engine.state import ProfileState
 from hairspring.engine.streams import Pattern, Run, salt_of
-from hairspring.engine.verdict import Verdict
+from hairspring.engine.verdict import FAILS, HOLDS, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +46,9 @@ class Abandoned(Grouped):
         """Holds from the deadline of the latest episode on, unless it has ended."""
         first = self._first_open(profile, group, run)
         if first == len(run.times):
-            return Verdict(False)
+            return FAILS
         deadline = self._deadline(run, first)
-        return Verdict(True) if t >= deadline else Verdict(False, deadline)
+        return HOLDS if t >= deadline else Verdict(False, deadline)
 
     def find(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Finding:
         """Names the starts of the latest episode."""
@@ -54,6 +61,12 @@ class Abandoned(Grouped):
         detail = "not ended in time" if late else "started, can still be ended in time"
         opening = self._chained(run, first) if self.restart else self._jumped(run, first)
         return Finding(detail=detail, events=latest_events(run, opening, len(run)))
+
+    def unmoved(self, pattern: Pattern) -> Unmoved:
+        """A start puts off what is pending; an end is judged where it may free a moment."""
+        if self.pattern == self.unless:
+            return MOVED
+        return Unmoved(pending=True) if pattern == self.pattern else Unmoved(failing=True)
 
     def __str__(self) -> str:
         return f"abandoned {self.pattern}, unless {self.unless}, after {words(self.after)}"

@@ -1,13 +1,13 @@
 """`aggregate`: a sum, an average, an extreme, an end, or a count of distinct values compares so."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import accumulate
 from typing import Any, cast
 
-from hairspring.engine.conditions.base import Finding, Reading, latest_events
+from hairspring.engine.conditions.base import MOVED, Finding, Reading, Unmoved, latest_events
 from hairspring.engine.conditions.comparison import Threshold
 from hairspring.engine.conditions.grouped import Grouped
 from hairspring.engine.durations import words
@@ -15,7 +15,7 @@ from hairspring.engine.folded import Folded, exact_sum, grown
 from hairspring.engine.state import ProfileState
 from hairspring.engine.streams import EMPTY, Pattern, Run, Value, salt_of
 from hairspring.engine.values import UNGROUPED
-from hairspring.engine.verdict import Verdict
+from hairspring.engine.verdict import FAILS, HOLDS, Verdict
 
 _NOTHING = Folded()
 
@@ -45,11 +45,16 @@ class Aggregate(Grouped):
     limit: Threshold
     within: int | None = None
     since: Pattern | None = None
+    made: Callable[[Sequence[Value], Folded], Value | None] = field(
+        init=False, compare=False, repr=False
+    )
+    """What `fn` makes of some values, or of folded ones."""
 
     keyword = "aggregate"
 
     def __post_init__(self) -> None:
         """Takes a stream of its own where values are folded."""
+        object.__setattr__(self, "made", _MADE.get(self.fn))
         if self.since is not None:
             object.__setattr__(self, "since", self.since.own(self.since.salt, loose=True))
         if self.within is None:
@@ -61,20 +66,20 @@ class Aggregate(Grouped):
     def judge(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Verdict:
         """Turns when a value that matters slides out of the window."""
         first = self._first(profile, run, t, group)
-        values = run.values or []
+        values: Sequence[Value] = run.values or ()
         if first:
             values = values[first:]
-        folded = self._folded(profile, group)
+        folded = _NOTHING if self.within is not None else self._folded(profile, group)
         holds = self._answers(values, folded, grouped=group is not None)
         if self.within is None or not values or self._stays(values, holds):
-            return Verdict(holds)
+            return HOLDS if holds else FAILS
         turning = self._turning(run.times[first:], values, holds, grouped=group is not None)
         return Verdict(holds, None if turning is None else turning + self.within)
 
     def find(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Finding:
         """Names the value, and the events that have a part in it."""
         first = self._first(profile, run, t, group)
-        folded = self._folded(profile, group)
+        folded = _NOTHING if self.within is not None else self._folded(profile, group)
         value = self._value((run.values or [])[first:], folded)
         shown = "no value" if value is None else f"{self.fn.value} is {_written(value)}"
         before = f", with {folded.count} values beyond the horizon" if folded.count else ""
@@ -88,6 +93,16 @@ class Aggregate(Grouped):
         runs = profile.runs(self.pattern.key)
         folded = profile.folded.get(self.pattern.key)
         return {**dict.fromkeys(folded, EMPTY), **runs} if folded else runs
+
+    def unmoved(self, pattern: Pattern) -> Unmoved:
+        """What is high enough stays so where one more value cannot lower it."""
+        if pattern != self.pattern or pattern == self.since:
+            return MOVED
+        if self.limit.operator not in (">=", ">"):
+            return MOVED
+        if self.fn is Function.SUM:
+            return Unmoved(holding=True, from_zero=True)
+        return Unmoved(holding=self.fn in (Function.MAX, Function.COUNT_DISTINCT))
 
     def __str__(self) -> str:
         within = f", within {words(self.within)}" if self.within is not None else ""
@@ -162,14 +177,12 @@ class Aggregate(Grouped):
         return int(max(float(self.limit.value), 0.0)) + 2
 
     def _first(self, profile: ProfileState, run: Run, t: int, group: str | None) -> int:
-        first = 0 if self.within is None else run.first_after(t - self.within)
+        first = 0 if self.within is None else bisect_right(run.times, t - self.within)
         if self.since is not None and (last := profile.last(self.since, group)) is not None:
             first = max(first, run.after(*last))
         return first
 
     def _folded(self, profile: ProfileState, group: str | None) -> Folded:
-        if self.within is not None:
-            return _NOTHING
         kept = profile.folded.get(self.pattern.key, {}).get(group or UNGROUPED)
         if kept is None:
             return _NOTHING
@@ -188,7 +201,7 @@ class Aggregate(Grouped):
             return float(len({*values, *folded.distinct}))
         if not values and not folded.count:
             return 0.0 if self.fn is Function.SUM else None
-        return _MADE[self.fn](values, folded)
+        return self.made(values, folded)
 
     def _turning(
         self, times: Sequence[int], values: Sequence[Value], holds: bool, *, grouped: bool

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hairspring.engine.state import ProfileState
 from hairspring.engine.streams import Pattern, Reference, Run
@@ -34,6 +35,22 @@ class Reading:
     pattern: Pattern
     window: int | None = None
     latest: int | None = None
+
+
+class Unmoved(NamedTuple):
+    """Which answers of a condition stand when the latest event of all joins one of its streams.
+
+    An answer that stands changes by itself no earlier than before, so nobody has to ask for it.
+    """
+
+    failing: bool = False  #: It fails, until an event comes.
+    pending: bool = False  #: It fails, until a moment comes.
+    holding: bool = False  #: It holds.
+    from_zero: bool = False  #: All this only for events with a value that is not negative.
+
+
+#: Every answer may change.
+MOVED = Unmoved()
 
 
 class Condition(ABC):
@@ -74,6 +91,10 @@ class Condition(ABC):
 
         No event older than `floor` (milliseconds, UTC) can come any more.
         """
+
+    def unmoved(self, pattern: Pattern) -> Unmoved:
+        """Which answers stand when an event later than all others joins the stream of a pattern."""
+        return MOVED
 
     def parts(self) -> tuple[tuple[str, "Condition"], ...]:
         """The conditions within it, each with its place relative to this one."""

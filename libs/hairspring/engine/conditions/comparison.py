@@ -3,7 +3,7 @@
 import json
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -22,6 +22,9 @@ class Comparison:
 
     operator: str
     number: int
+    compare: Callable[[Any, Any], bool] = field(init=False, compare=False, repr=False)
+    _turns: int | None = field(init=False, compare=False, repr=False)
+    """Where a falling count turns the answer; None where that depends on the count."""
 
     def __post_init__(self) -> None:
         """Checks the operator.
@@ -31,15 +34,18 @@ class Comparison:
         """
         if self.operator not in OPERATORS:
             raise ValueError(f"unknown operator {self.operator!r}")
+        n = self.number
+        turns = {">=": n - 1, "<": n - 1, ">": n, "<=": n}.get(self.operator)
+        object.__setattr__(self, "_turns", turns)
+        object.__setattr__(self, "compare", OPERATORS[self.operator])
 
     def holds(self, count: int) -> bool:
         """Whether the count satisfies it."""
-        return OPERATORS[self.operator](count, self.number)
+        return self.compare(count, self.number)
 
     def next_below(self, count: int) -> int | None:
         """The largest smaller count at which the answer is the other one; None if there is none."""
-        n = self.number
-        turns = {">=": n - 1, "<": n - 1, ">": n, "<=": n}.get(self.operator)
+        n, turns = self.number, self._turns
         if turns is None:  # == and != turn at n and turn back below it
             turns = n if count > n else n - 1
         return turns if 0 <= turns < count else None
@@ -64,10 +70,15 @@ class Threshold:
 
     operator: str
     value: float | str
+    compare: Callable[[Any, Any], bool] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Looks up the operator."""
+        object.__setattr__(self, "compare", OPERATORS[self.operator])
 
     def holds(self, found: float | str) -> bool:
         """Whether a value of the same type satisfies it."""
-        return OPERATORS[self.operator](found, self.value)
+        return self.compare(found, self.value)
 
     def __str__(self) -> str:
         if isinstance(self.value, str):

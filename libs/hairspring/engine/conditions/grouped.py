@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from hairspring.engine.conditions.base import MOST_EVIDENCE, Condition, Finding, bounded
 from hairspring.engine.state import ProfileState
-from hairspring.engine.streams import Pattern, Reference, Run
+from hairspring.engine.streams import EMPTY, Pattern, Reference, Run
 from hairspring.engine.verdict import Verdict, earliest, latest
 
 
@@ -26,8 +26,9 @@ class Grouped(Condition):
 
     def verdict(self, profile: ProfileState, t: int) -> Verdict:
         """Stays while it holds for one group, or while no group changes its answer."""
-        if self.pattern.by is None:
-            return self.judge(profile, t, None, profile.run(self.pattern.key))
+        pattern = self.pattern
+        if pattern.by is None:
+            return self.judge(profile, t, None, profile.streams.get(pattern.key, EMPTY))
         holding: list[Verdict] = []
         failing: list[Verdict] = []
         for group, run in self.groups(profile).items():

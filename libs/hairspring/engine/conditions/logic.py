@@ -1,10 +1,28 @@
 """`all`, `any` and `not`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hairspring.engine.conditions.base import Condition, Finding
+from hairspring.engine.conditions.base import Condition, Finding, Unmoved, walk
 from hairspring.engine.state import ProfileState
+from hairspring.engine.streams import Pattern
 from hairspring.engine.verdict import Verdict, earliest, latest
+
+
+def _unmoved(parts: Iterable[Condition], pattern: Pattern) -> Unmoved:
+    """What stands whichever of the parts that read the stream fail, hold or wait."""
+    found = [part.unmoved(pattern) for part in parts if _reads(part, pattern)]
+    fails = all(one.failing and one.pending for one in found)
+    return Unmoved(
+        failing=fails,
+        pending=fails,
+        holding=all(one.holding for one in found),
+        from_zero=any(one.from_zero for one in found),
+    )
+
+
+def _reads(condition: Condition, pattern: Pattern) -> bool:
+    return any(pattern in part.patterns() for _, part in walk(condition, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +45,10 @@ class All(Condition):
         """Counts those that hold."""
         holding = sum(condition.verdict(profile, t).holds for condition in self.conditions)
         return Finding(detail=f"{holding} of {len(self.conditions)} hold, all are needed")
+
+    def unmoved(self, pattern: Pattern) -> Unmoved:
+        """What stands in all of its parts."""
+        return _unmoved(self.conditions, pattern)
 
     def __str__(self) -> str:
         return "all of"
@@ -57,6 +79,10 @@ class Any(Condition):
         holding = sum(condition.verdict(profile, t).holds for condition in self.conditions)
         return Finding(detail=f"{holding} of {len(self.conditions)} hold, one is needed")
 
+    def unmoved(self, pattern: Pattern) -> Unmoved:
+        """What stands in all of its parts."""
+        return _unmoved(self.conditions, pattern)
+
     def __str__(self) -> str:
         return "any of"
 
@@ -82,6 +108,13 @@ class Not(Condition):
         """Tells how its condition stands."""
         holds = self.condition.verdict(profile, t).holds
         return Finding(detail="its condition holds" if holds else "its condition does not hold")
+
+    def unmoved(self, pattern: Pattern) -> Unmoved:
+        """It holds while its condition fails."""
+        found = self.condition.unmoved(pattern)
+        return found._replace(
+            failing=found.holding, pending=found.holding, holding=found.failing and found.pending
+        )
 
     def __str__(self) -> str:
         return "not"

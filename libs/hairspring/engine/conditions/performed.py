@@ -1,15 +1,16 @@
 """`performed`: the number of matching events compares so."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hairspring.engine.conditions.base import Finding, Reading, latest_events
+from hairspring.engine.conditions.base import MOVED, Finding, Reading, Unmoved, latest_events
 from hairspring.engine.conditions.comparison import AT_LEAST_ONCE, Comparison
 from hairspring.engine.conditions.grouped import Grouped
 from hairspring.engine.durations import words
 from hairspring.engine.state import ProfileState
 from hairspring.engine.streams import Pattern, Run
-from hairspring.engine.verdict import Verdict
+from hairspring.engine.verdict import FAILS, HOLDS, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +36,11 @@ class Performed(Grouped):
 
     def judge(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Verdict:
         """Holds while the count compares so; changes when an event slides out of the window."""
-        first = self._first(profile, run, t, group)
-        count = len(run.times) - first
+        count = len(run.times) - self._first(profile, run, t, group)
         holds = self.times.holds(count)
-        if self.within is None:
-            return Verdict(holds)
-        turning = self.times.next_below(count)
-        if turning is None:
-            return Verdict(holds)
+        turning = None if self.within is None else self.times.next_below(count)
+        if turning is None or self.within is None:
+            return HOLDS if holds else FAILS
         return Verdict(holds, run.times[len(run.times) - 1 - turning] + self.within)
 
     def find(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Finding:
@@ -61,6 +59,14 @@ class Performed(Grouped):
             events=latest_events(run, max(first, len(run) - deciding), len(run)),
         )
 
+    def unmoved(self, pattern: Pattern) -> Unmoved:
+        """A count that is high enough, or too high, stays so with one more."""
+        if pattern != self.pattern or pattern == self.since:
+            return MOVED
+        if self.times.operator in (">=", ">"):
+            return Unmoved(holding=True)
+        return Unmoved(failing=True, pending=True) if self.times.operator in ("<", "<=") else MOVED
+
     def __str__(self) -> str:
         within = f", within {words(self.within)}" if self.within is not None else ""
         since = f", since {self.since}" if self.since is not None else ""
@@ -74,7 +80,7 @@ class Performed(Grouped):
             yield Reading(pattern=self.since, latest=1)
 
     def _first(self, profile: ProfileState, run: Run, t: int, group: str | None) -> int:
-        first = 0 if self.within is None else run.first_after(t - self.within)
+        first = 0 if self.within is None else bisect_right(run.times, t - self.within)
         if self.since is not None and (last := profile.last(self.since, group)) is not None:
             first = max(first, run.after(*last))
         return first

@@ -1,15 +1,15 @@
 """`sequence`: one thing after another."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from hairspring.engine.conditions.base import Finding, Reading
+from hairspring.engine.conditions.base import Finding, Reading, Unmoved
 from hairspring.engine.conditions.grouped import Grouped
 from hairspring.engine.durations import words
 from hairspring.engine.state import ProfileState
-from hairspring.engine.streams import Pattern, Reference, Run, salt_of
-from hairspring.engine.verdict import Verdict
+from hairspring.engine.streams import EMPTY, Pattern, Reference, Run, salt_of
+from hairspring.engine.verdict import FAILS, Verdict
 
 Chain = tuple[Reference, ...]
 
@@ -26,6 +26,8 @@ class Sequence(Grouped):
     steps: tuple[Pattern, ...]
     within: int | None = None
     recent: int | None = None
+    pattern: Pattern = field(init=False, compare=False, repr=False)
+    """The last step, whose groups are judged."""
 
     keyword = "sequence"
 
@@ -34,17 +36,13 @@ class Sequence(Grouped):
         if self.within is None or self.recent is None:
             salt = salt_of("sequence", *(step.key for step in self.steps), self.within, self.recent)
             object.__setattr__(self, "steps", tuple(step.own(salt) for step in self.steps))
-
-    @property
-    def pattern(self) -> Pattern:  # type: ignore[override]
-        """The last step, whose groups are judged."""
-        return self.steps[-1]
+        object.__setattr__(self, "pattern", self.steps[-1])
 
     def judge(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Verdict:
         """Holds once there is a chain and, with `recent`, until its end is too long ago."""
         chain = self._chain(profile, group, run, t)
         if chain is None:
-            return Verdict(False)
+            return FAILS
         return Verdict(True, None if self.recent is None else chain[-1][0] + self.recent)
 
     def find(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Finding:
@@ -63,12 +61,16 @@ class Sequence(Grouped):
         """The groups of any step, each with its run of the last one."""
         last = profile.runs(self.pattern.key)
         every = {group for step in self.steps for group in profile.runs(step.key)}
-        return {group: last.get(group, _NONE) for group in every}
+        return {group: last.get(group, EMPTY) for group in every}
 
     def latest(self, profile: ProfileState, group: str) -> Reference | None:
         """The latest event of any step in a group."""
         ends = (profile.group_run(step, group).last() for step in self.steps)
         return max((end for end in ends if end is not None), default=None)
+
+    def unmoved(self, pattern: Pattern) -> Unmoved:
+        """A chain that is there stays the best but for a later one; only a last step ends one."""
+        return Unmoved(failing=pattern != self.pattern, holding=True)
 
     def __str__(self) -> str:
         within = f", within {words(self.within)}" if self.within is not None else ""
@@ -107,20 +109,26 @@ class Sequence(Grouped):
             run.keep(wanted, floor)
 
     def _runs(self, profile: ProfileState, group: str | None) -> list[Run]:
+        if group is None:
+            return [profile.streams.get(step.key, EMPTY) for step in self.steps]
         return [profile.group_run(step, group) for step in self.steps]
 
     def _chain(self, profile: ProfileState, group: str | None, run: Run, t: int) -> Chain | None:
         """The latest chain; without `recent`, the one that was complete first."""
-        runs = self._runs(profile, group)
         if self.recent is None:
-            return self._first_chain(runs)
-        oldest = run.first_after(t - self.recent)
-        for index in range(len(run) - 1, oldest - 1, -1):
+            return self._first_chain(self._runs(profile, group))
+        index, times, since = len(run.times) - 1, run.times, t - self.recent
+        if index < 0 or times[index] <= since:
+            return None
+        runs = self._runs(profile, group)
+        while index >= 0 and times[index] > since:
             begun = _begun(runs, index)
             if begun is None:
                 return None
-            if self.within is None or run.times[index] - begun <= self.within:
+            if self.within is None or times[index] - begun <= self.within:
                 return _chain_to(runs, index)
+            # What ends before began no later, so it has to have ended in time for this beginning.
+            index = bisect_right(times, begun + self.within) - 1
         return None
 
     def _first_chain(self, runs: list[Run]) -> Chain | None:
@@ -136,10 +144,6 @@ class Sequence(Grouped):
 
     def _is_short(self, chain: Chain) -> bool:
         return self.within is None or chain[-1][0] - chain[0][0] <= self.within
-
-
-#: Stands for the run of a group that has none. Never inserted into.
-_NONE = Run()
 
 
 def _distinct(runs: list[Run]) -> list[Run]:
