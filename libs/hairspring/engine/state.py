@@ -101,6 +101,12 @@ class ProfileState:
         if earlier and until is not None and self._wakes is not None:
             self._wakes.add(segment, until, self.segments)
 
+    def soonest(self) -> int | None:
+        """A moment before which no answer can change with no new event; the alarm or earlier."""
+        if self._wakes is None:
+            self._wakes = Wakes(self.segments)
+        return self._wakes.soonest()
+
     def alarm(self) -> int | None:
         """The first moment at which some answer could change with no new event."""
         if self._wakes is None:

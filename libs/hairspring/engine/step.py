@@ -60,25 +60,26 @@ def step(
     """
     records: list[Record] = []
     if isinstance(given, Passed):
-        alarm = _pass_moments(state, given.through - lateness + 1, plan, records)
-        return Step(state, records, alarm)
+        _pass_moments(state, given.through - lateness + 1, plan, records)
+        return Step(state, records, state.alarm())
     end = given.accepted_at - lateness
-    alarm = _pass_moments(state, end if end > given.time else given.time, plan, records)
-    if too_old(given, horizon):
-        return Step(state, records, alarm)
-    watches = _apply(state, given, plan, records, alarm)
-    clock, floor = state.clock or 0, None if horizon is None else given.accepted_at - horizon
-    for watch in watches:
-        watch.memory.trim(state, clock, floor)
+    _pass_moments(state, end if end > given.time else given.time, plan, records)
+    if not too_old(given, horizon):
+        watches = _apply(state, given, plan, records)
+        floor = None if horizon is None else given.accepted_at - horizon
+        for watch in watches:
+            watch.memory.trim(state, state.clock or 0, floor)
     return Step(state, records, state.alarm())
 
 
-def _pass_moments(state: ProfileState, end: int, plan: Plan, records: list[Record]) -> int | None:
-    """Passes every moment before `end`, each at its own time; answers the next one."""
-    while (moment := state.alarm()) is not None and moment < end:
-        if _evaluate(state, moment, _due(state, moment, plan), set(), BY_TIME, plan, records):
+def _pass_moments(state: ProfileState, end: int, plan: Plan, records: list[Record]) -> None:
+    """Passes every moment before `end`, each at its own time."""
+    while (soonest := state.soonest()) is not None and soonest < end:
+        moment = state.alarm()
+        if moment is None or moment >= end:
+            return
+        if _evaluate(state, moment, _due(state, moment, plan), set(), None, plan, records):
             state.clock = moment
-    return moment
 
 
 def _due(state: ProfileState, t: int, plan: Plan) -> list[int]:
@@ -86,30 +87,32 @@ def _due(state: ProfileState, t: int, plan: Plan) -> list[int]:
     return [plan.number[name] for name in state.take_due(t) if name in plan.number]
 
 
-def _apply(
-    state: ProfileState, event: Event, plan: Plan, records: list[Record], alarm: int | None
-) -> list[Watch]:
+def _apply(state: ProfileState, event: Event, plan: Plan, records: list[Record]) -> list[Watch]:
     """Puts an event in its place and evaluates the profile; answers the streams that grew."""
-    late = state.clock is not None and event.time < state.clock
-    t = state.clock if late and state.clock is not None else event.time
+    clock = state.clock
+    t = event.time if clock is None or clock < event.time else clock
+    soonest = state.soonest()
+    ringing = soonest is not None and soonest <= t
     grown: list[Watch] = []
     touched: set[int] = set()
     if event.kind is EventKind.TRACK:
-        grown = _extend_streams(state, event, plan, touched)
+        # What becomes due at this very moment may change others that then have the event as cause.
+        alone = not ringing and clock is not None and clock < event.time
+        grown = _extend_streams(state, event, plan, touched, alone=alone)
         if event.name in plan.flow_events:
             records.append(Matched(event=event))
     else:
         merge(state, event)
         touched.update(plan.trait_readers)
     due: list[int] = []
-    if state.clock is None:
+    if clock is None:
         # At the first instant all others would be found to hold no more than of a stranger.
         due.extend(plan.at_birth)
         touched.update(due)
-    elif alarm is not None and alarm <= t:
+    elif ringing:
         due = _due(state, t, plan)
     if touched or due:
-        _evaluate(state, t, due, touched, Cause(event=event, late=late), plan, records)
+        _evaluate(state, t, due, touched, event, plan, records)
     state.clock = t
     if state.born_at is None:
         state.born_at = t
@@ -117,11 +120,13 @@ def _apply(
 
 
 def _extend_streams(
-    state: ProfileState, event: Event, plan: Plan, touched: set[int]
+    state: ProfileState, event: Event, plan: Plan, touched: set[int], *, alone: bool
 ) -> list[Watch]:
-    """Answers the streams that grew, and notes the segments that have to be judged for it."""
+    """Answers the streams that grew, and notes the segments that have to be judged for it.
+
+    An event that is later than all others, with nothing else at its moment, is `alone`.
+    """
     grown: list[Watch] = []
-    latest = state.clock is not None and event.time > state.clock
     for filtered in plan.filters(event):
         if filtered.predicate is not None and not filtered.predicate(event):
             continue
@@ -129,7 +134,10 @@ def _extend_streams(
             pattern, value = watch.pattern, None
             key = pattern.key
             if pattern.by is None and pattern.of is None:
-                _run(state.streams, key).insert(event.time, event.order)
+                run = state.streams.get(key)
+                if run is None:
+                    run = state.streams[key] = Run()
+                run.insert(event.time, event.order)
             else:
                 place = pattern.placed(event)
                 if place is None:
@@ -141,23 +149,20 @@ def _extend_streams(
                 _run(runs, key).insert(event.time, event.order, value)
             grown.append(watch)
             for number, name, unmoved in watch.touches:
-                known = state.segments.get(name) if latest else None
-                if known is None or not _stands(known, unmoved, event.time, value):
+                known = state.segments.get(name, UNJUDGED)
+                if not (alone and _stands(known, unmoved, value)):
                     touched.add(number)
     return grown
 
 
-def _stands(known: SegmentState, unmoved: Unmoved, t: int, value: Value | None) -> bool:
-    """Tells that the answer is what it was; one that is due or has a rise waiting is judged."""
-    until = known.until
-    if known.rise_at is not None or (until is not None and until <= t):
+def _stands(known: SegmentState, unmoved: Unmoved, value: Value | None) -> bool:
+    """Tells that the answer is what it was; one with a rise that waits is judged."""
+    if known.rise_at is not None or known.member != known.enter_held:
         return False
     if known.enter_held:
         stands = unmoved.holding
-    elif known.member:
-        return False
     else:
-        stands = unmoved.failing if until is None else unmoved.pending
+        stands = unmoved.failing if known.until is None else unmoved.pending
     return stands and (not unmoved.from_zero or (isinstance(value, float) and value >= 0.0))
 
 
@@ -173,13 +178,13 @@ def _evaluate(
     t: int,
     due: list[int],
     caused: set[int],
-    cause: Cause,
+    event: Event | None,
     plan: Plan,
     records: list[Record],
 ) -> bool:
     """Judges the segments named, and those that refer to one that changed, each once and after
-    what it refers to. Those in `caused`, which is used up, have the cause given, the others change
-    by time. Tells whether any answer changed.
+    what it refers to. Those in `caused`, which is used up, are so by the event, the others by time.
+    Tells whether any answer changed.
     """
     changed = False
     queue = sorted(caused.union(due)) if due else sorted(caused)
@@ -199,13 +204,14 @@ def _evaluate(
                 else:
                     state.wake(segment.name, until)
             continue
-        why = cause if number in caused else BY_TIME
-        age = why.event.accepted_at - why.event.time if why.event is not None else None
+        by = event if number in caused else None
+        age = by.accepted_at - by.time if by is not None else None
         ruling = judge(segment, before, t, enter, leave, age)
         if ruling.state != before:
             state.put(segment.name, ruling.state)
             changed = changed or ruling.state.answers() != before.answers()
         if ruling.outcome is not None:
+            why = BY_TIME if by is None else Cause(event=by, late=by.time < t)
             records.append(_record(state, segment, ruling, t, why))
         if ruling.state.member != before.member:
             for dependent in plan.dependents[number]:

@@ -29,6 +29,10 @@ class Wakes:
         if len(self._heap) > 4 * len(segments) + 64:
             self._heap = _entries(segments)
 
+    def soonest(self) -> int | None:
+        """A moment that is no later than the first one that anybody wants, without looking who."""
+        return self._heap[0][0] if self._heap else None
+
     def earliest(self, segments: Mapping[str, Waking]) -> int | None:
         """The first moment that anybody wants."""
         heap = self._heap
