@@ -1,10 +1,10 @@
 """The state of a profile as bytes: a small MessagePack tuple, with the runs as differences.
 
 The first field is the version of the format. Times of a run lie close together, and so do their
-orders, so their differences take one to five bytes each instead of nine.
+orders, so their differences take one to five bytes each instead of nine; long runs with values are
+packed tighter (`packing.py`). What was written by the version before is read as well.
 """
 
-from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -12,17 +12,18 @@ import msgspec
 from hairspring.engine.folded import Folded
 from hairspring.engine.state import ProfileState, SegmentState
 from hairspring.engine.streams import Run
+from hairspring.store.packing import Packed, pack, unpack
 
-FORMAT = 2
+FORMAT = 3
+_READ = (2, FORMAT)
 
-_Run = tuple[list[int], list[int], list[Any] | None]
 _Segment = tuple[bool, int | None, int | None, bool, int | None, int | None]
 _Stored = tuple[
     int,
     int | None,
     int | None,
-    dict[str, _Run],
-    dict[str, dict[str, _Run]],
+    dict[str, Packed],
+    dict[str, dict[str, Packed]],
     dict[str, dict[str, Folded]],
     dict[str, _Segment],
     dict[str, tuple[int, int, Any]],
@@ -43,9 +44,9 @@ def encode(state: ProfileState) -> bytes:
             FORMAT,
             state.clock,
             state.born_at,
-            {key: _packed(run) for key, run in state.streams.items()},
+            {key: pack(run.times, run.orders, run.values) for key, run in state.streams.items()},
             {
-                key: {group: _packed(run) for group, run in runs.items()}
+                key: {group: pack(run.times, run.orders, run.values) for group, run in runs.items()}
                 for key, runs in state.keyed.items()
             },
             {key: folded for key, folded in state.folded.items() if folded},
@@ -67,14 +68,16 @@ def decode(stored: bytes) -> ProfileState:
         )
     except msgspec.MsgspecError as error:
         raise UnreadableState(f"a stored state cannot be read: {error}") from error
-    if version != FORMAT:
-        raise UnreadableState(f"a stored state has format {version}, known is {FORMAT}")
+    if version not in _READ:
+        raise UnreadableState(
+            f"a stored state has format {version}, known are {_READ[0]} to {FORMAT}"
+        )
     return ProfileState(
         clock=clock,
         born_at=born_at,
-        streams={key: _run(packed) for key, packed in streams.items()},
+        streams={key: Run(*unpack(packed)) for key, packed in streams.items()},
         keyed={
-            key: {group: _run(packed) for group, packed in runs.items()}
+            key: {group: Run(*unpack(packed)) for group, packed in runs.items()}
             for key, runs in keyed.items()
         },
         folded=folded,
@@ -82,16 +85,3 @@ def decode(stored: bytes) -> ProfileState:
         traits=traits,
         tags=tags,
     )
-
-
-def _packed(run: Run) -> _Run:
-    return _differences(run.times), _differences(run.orders), run.values
-
-
-def _run(packed: _Run) -> Run:
-    times, orders, values = packed
-    return Run(list(accumulate(times)), list(accumulate(orders)), values)
-
-
-def _differences(values: list[int]) -> list[int]:
-    return [b - a for a, b in zip([0, *values], values, strict=False)]
