@@ -35,7 +35,7 @@ class Told:
 class Fold:
     """Applies inputs to loaded profiles and gathers what follows from them."""
 
-    stored: Mapping[Key, Stored]
+    stored: dict[Key, Stored]
     plans: Mapping[int, Plans]
     """What each shard is judged by."""
     lateness: int = 0
@@ -74,6 +74,10 @@ class Fold:
         stored.rebuilds.append(found)
         self._touched.append(found)
 
+    def touch_unread(self, key: Key, cause: str) -> None:
+        """Notes the same of a profile of which nothing is judged."""
+        self._touched.append(Rebuild(key=key, cause=cause))
+
     def rebuild(self, todo: Rebuild, history: Sequence[Event]) -> None:
         """Folds a profile anew, and does away with the task."""
         stored = self.stored[todo.key]
@@ -104,6 +108,42 @@ class Fold:
         self._settle(todo.key, stored, done, rung=False, with_flows=todo.with_flows)
         if unknown and stored.fill is None and self._filling(todo.key) is not None:
             stored.fill = ProfileState()  # it was not known when the filling began
+
+    def dismiss(self, todo: Rebuild) -> None:
+        """Does away with a task that cannot be done."""
+        if (stored := self.stored.get(todo.key)) is not None:
+            stored.rebuilds = [one for one in stored.rebuilds if one.cause != todo.cause]
+        self._rebuilt.append(todo)
+
+    def anew(self, key: Key, history: Sequence[Event], *, through: int, with_flows: bool) -> None:
+        """Folds a profile anew up to `through` (milliseconds, UTC), after something failed."""
+        stored = self.stored[key]
+        if not history and stored.state.clock is None:
+            return
+        done = rebuild(
+            stored.state,
+            history,
+            self._plan(key),
+            through=through,
+            origin=Origin.REPAIR,
+            horizon=self.horizon,
+        )
+        self._settle(key, stored, done, rung=True, with_flows=with_flows)
+        filling = self._filling(key)
+        if filling is not None:
+            self._fill(key, fill(stored.state, history, filling.plan, horizon=self.horizon))
+
+    def absorb(self, other: "Fold") -> None:
+        """Takes over what was gathered for other profiles."""
+        self.stored.update(other.stored)
+        self.told += other.told
+        self.alarms.update(other.alarms)
+        self._entries += other._entries
+        self._changed |= other._changed
+        self._filled |= other._filled
+        self._members.update(other._members)
+        self._touched += other._touched
+        self._rebuilt += other._rebuilt
 
     def activate(self, key: Key, after: Plans, through: int) -> None:
         """Puts what has been filled of a profile in force, as of a moment (milliseconds, UTC)."""

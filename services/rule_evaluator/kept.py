@@ -31,6 +31,10 @@ class Kept:
             kept.popitem(last=False)
         return found
 
+    async def fresh(self, keys: Collection[Key]) -> dict[Key, Stored]:
+        """Gives profiles as they are stored, and keeps none: to be tried with."""
+        return self._cleared(await self._store.load(keys))
+
     def forget(self, keys: Iterable[Key]) -> None:
         """Lets go of profiles, to be read anew."""
         for key in keys:

@@ -9,6 +9,7 @@ from hairspring.contracts.event.v1 import event_pb2
 from hairspring.engine.events import Event
 from hairspring.log.port import Barrier
 from hairspring.store.port import FILL, Key, Rebuild, Stored
+from hairspring.store.quarantine import Retry
 
 MOST_RECORDS_WAITING = 5_000
 MOST_RECORDS_A_TURN = 2_000
@@ -39,10 +40,21 @@ class Wake:
 
 @dataclass(slots=True, kw_only=True)
 class Folding:
-    """Rebuilds whose histories have been read already, by profile and cause."""
+    """Rebuilds, most of whose histories have been read already, by profile and cause."""
 
+    todo: Sequence[Rebuild]
     histories: dict[tuple[Key, str], list[Event]]
     seconds: float = 0.0  #: How long the turn took that did them.
+    done: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Retries:
+    """Profiles in quarantine that are to be folded anew, after what else there is to do."""
+
+    retries: Sequence[Retry]
     done: asyncio.Future[None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -60,12 +72,15 @@ class Turn:
     finishing: bool = False
     wakes: list[Wake] = field(default_factory=list)
     folding: Folding | None = None
+    retries: Retries | None = None
 
     def settle(self, error: BaseException | None = None) -> None:
         """Tells those who wait how it went."""
         waiting = [wake.done for wake in self.wakes]
         if self.folding is not None:
             waiting.append(self.folding.done)
+        if self.retries is not None:
+            waiting.append(self.retries.done)
         for future in waiting:
             if future.done():
                 continue
@@ -87,6 +102,7 @@ class Inbox:
         self._records: deque[EventRecord] = deque()
         self._wakes: list[Wake] = []
         self._foldings: deque[Folding] = deque()
+        self._retries: deque[Retries] = deque()
         self._closed: BaseException | None = None
 
     async def put(self, records: Sequence[EventRecord], through: int) -> None:
@@ -110,6 +126,11 @@ class Inbox:
         self._foldings.append(folding)
         self.bell.set()
 
+    def retry(self, retries: Retries) -> None:
+        """Takes profiles to be folded anew."""
+        self._retries.append(retries)
+        self.bell.set()
+
     def take(self) -> Turn | None:
         """The next turn, or None while there is nothing to do."""
         records, finishing = self._take_records()
@@ -122,9 +143,11 @@ class Inbox:
             turn.wakes = []
         if self._foldings and not finishing:
             turn.folding = self._foldings.popleft()
+        if self._retries and not finishing:
+            turn.retries = self._retries.popleft()
         self.position = position
         self._room.set()
-        if not records and not turn.wakes and turn.folding is None:
+        if not records and not turn.wakes and turn.folding is None and turn.retries is None:
             return None
         return turn
 
@@ -135,7 +158,9 @@ class Inbox:
         rest.settle(error)
         for folding in self._foldings:
             Turn(records=[], position=self.position, folding=folding).settle(error)
-        self._wakes, self._foldings = [], deque()
+        for retries in self._retries:
+            Turn(records=[], position=self.position, retries=retries).settle(error)
+        self._wakes, self._foldings, self._retries = [], deque(), deque()
 
     def _take_records(self) -> tuple[list[EventRecord], bool]:
         """Takes records of one sort: events, or ends of one import."""

@@ -14,6 +14,7 @@ from hairspring.store.definitions import StoredDefinition
 from hairspring.store.memory import MemoryStore
 from hairspring.store.memory_definitions import MemoryDefinitions
 from hairspring.store.port import Effects, Key, Page, Progress, Rebuild, SegmentStore, Stored
+from hairspring.store.quarantine import Mark, Retry, SetAside
 from hairspring.timers.memory import MemoryDelayQueue
 from hairspring.timers.port import Claimed, Claims, DelayQueue, Outcome, QueueLost, Timer
 
@@ -171,6 +172,32 @@ class Store(SegmentStore):
         return await self._wire.call(
             self._postgres, "timers", lambda: self._rows.timers(shard, after, limit)
         )
+
+    async def marks(self, shards: Collection[int]) -> dict[Key, Mark]:
+        """Read what is in quarantine."""
+        return await self._wire.call(self._postgres, "marks", lambda: self._rows.marks(shards))
+
+    async def retries(self, shards: Collection[int], now: int, limit: int) -> list[Retry]:
+        """Read what is to be tried again."""
+        return await self._wire.call(
+            self._postgres, "retries", lambda: self._rows.retries(shards, now, limit)
+        )
+
+    async def want_retry(
+        self, workspace: str, profiles: Collection[str] | None, *, with_flows: bool
+    ) -> list[Retry]:
+        """Ask for retries."""
+        return await self._rows.want_retry(workspace, profiles, with_flows=with_flows)
+
+    async def quarantine(
+        self, workspace: str, profile: str | None, after: tuple[str, int, str], limit: int
+    ) -> list[SetAside]:
+        """List what is set aside."""
+        return await self._rows.quarantine(workspace, profile, after, limit)
+
+    async def standing(self, key: Key) -> dict[str, int]:
+        """Read where a profile is."""
+        return await self._wire.call(self._postgres, "standing", lambda: self._rows.standing(key))
 
     async def members(self, workspace: str, segment: str, after: str, limit: int) -> list[Page]:
         """List members."""

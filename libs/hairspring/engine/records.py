@@ -20,6 +20,7 @@ class Origin(Enum):
     IMPORT = "import"  #: Imported history.
     DEFINITION = "definition"  #: A new or changed definition.
     MERGE = "merge"  #: Two profiles became one.
+    REPAIR = "repair"  #: What could not be evaluated at its time, and was folded in later.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

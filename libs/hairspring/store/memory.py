@@ -8,6 +8,7 @@ from hairspring.engine.state import ProfileState
 from hairspring.log.port import Appended, Log
 from hairspring.ownership.port import Ownership
 from hairspring.store.encoding import decode
+from hairspring.store.memory_quarantine import MemoryQuarantine
 from hairspring.store.port import (
     FILL,
     Effects,
@@ -18,6 +19,7 @@ from hairspring.store.port import (
     SegmentStore,
     Stored,
 )
+from hairspring.store.quarantine import Mark, Retry, SetAside
 
 
 class MemoryStore(SegmentStore):
@@ -30,6 +32,7 @@ class MemoryStore(SegmentStore):
         self._fills: dict[Key, bytes] = {}
         self._members: dict[tuple[Key, str], int] = {}
         self._rebuilds: dict[tuple[Key, str], Rebuild] = {}
+        self._quarantine = MemoryQuarantine()
 
     def for_replica(self, ownership: Ownership) -> "MemoryStore":
         """The same content, as another replica reads it and commits to it behind its own fence."""
@@ -89,6 +92,13 @@ class MemoryStore(SegmentStore):
             self._rebuilds.pop((done.key, done.cause), None)
         if effects.adoption is not None:
             self._adopt(effects)
+        self._quarantine.write(effects)
+        for held in (one.key for one in effects.set_aside if one.holds):
+            if held in self._profiles:
+                self._profiles[held] = (self._profiles[held][0], None)
+            for named in [n for n, todo in self._rebuilds.items() if todo.position is not None]:
+                if named[0] == held:
+                    del self._rebuilds[named]
 
     def _adopt(self, effects: Effects) -> None:
         adoption = effects.adoption
@@ -147,6 +157,30 @@ class MemoryStore(SegmentStore):
             if due_at is not None and key.shard == shard and (after is None or key > after)
         ]
         return found[:limit]
+
+    async def marks(self, shards: Collection[int]) -> dict[Key, Mark]:
+        """Read which profiles have anything set aside."""
+        return self._quarantine.marks(shards)
+
+    async def retries(self, shards: Collection[int], now: int, limit: int) -> list[Retry]:
+        """Read profiles that are to be folded anew now: asked for, or due by `now`."""
+        return self._quarantine.retries(shards, now)[:limit]
+
+    async def want_retry(
+        self, workspace: str, profiles: Collection[str] | None, *, with_flows: bool
+    ) -> list[Retry]:
+        """Ask that profiles be folded anew (None for all); answers those that are set aside."""
+        return self._quarantine.want_retry(workspace, profiles, with_flows=with_flows)
+
+    async def quarantine(
+        self, workspace: str, profile: str | None, after: tuple[str, int, str], limit: int
+    ) -> list[SetAside]:
+        """List what is set aside, by (profile, position, what), after the one given."""
+        return self._quarantine.page(workspace, profile, after)[:limit]
+
+    async def standing(self, key: Key) -> dict[str, int]:
+        """Read the segments that a profile is in, and since when, as was told."""
+        return {name: at for (member, name), at in self._members.items() if member == key}
 
     async def members(self, workspace: str, segment: str, after: str, limit: int) -> list[Page]:
         """List the members of a segment by profile, after the profile given."""

@@ -1,24 +1,18 @@
 """What the store keeps, as its users see it. Times are milliseconds since the epoch, UTC."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hairspring.engine.state import ProfileState
 from hairspring.log.port import Appended, Entry
 from hairspring.ownership.port import Owned
+from hairspring.store.keys import Key as Key
+from hairspring.store.quarantine import InVain, Mark, Retry, SetAside
 
 #: The cause of a rebuild by which a profile's history is folded for what is being filled.
 FILL = "fill"
-
-
-class Key(NamedTuple):
-    """Names a profile, its shard first."""
-
-    shard: int
-    workspace: str
-    profile: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +37,15 @@ class Stored:
     """What is known of a profile: its state, when its timer is due, and what waits to be rebuilt.
 
     `due_at` may be earlier than the alarm of the state: looking early is harmless. `fill` is its
-    state by what is being filled; None where that has not been folded yet.
+    state by what is being filled; None where that has not been folded yet. `incomplete` says, to
+    whoever reads it, that something of the profile is set aside.
     """
 
     state: ProfileState
     due_at: int | None = None
     rebuilds: list[Rebuild] = field(default_factory=list)
     fill: ProfileState | None = None
+    incomplete: bool = False
 
 
 class Saved(NamedTuple):
@@ -116,6 +112,20 @@ class Effects:
     finishes: list[Finish] = field(default_factory=list)
     rebuilt: list[Rebuild] = field(default_factory=list)
     adoption: Adoption | None = None
+    set_aside: list[SetAside] = field(default_factory=list)
+    """What holds a profile also ends its timer, and the rebuilds of it that could be done."""
+    in_vain: list[InVain] = field(default_factory=list)
+    released: list[Key] = field(default_factory=list)
+    """Profiles of which nothing is set aside any more."""
+
+    def profiles(self) -> Iterator[Key]:
+        """Name the profiles concerned, some of them more than once."""
+        for group in (self.states, self.fills, self.touched, self.rebuilt, self.set_aside):
+            for one in group:
+                yield one.key
+        for tried in self.in_vain:
+            yield tried.key
+        yield from self.released
 
 
 class Progress(NamedTuple):
@@ -166,6 +176,30 @@ class SegmentStore(ABC):
     @abstractmethod
     async def timers(self, shard: int, after: Key | None, limit: int) -> list[tuple[Key, int]]:
         """Read the due times of one shard, by profile, after the key given."""
+
+    @abstractmethod
+    async def marks(self, shards: Collection[int]) -> dict[Key, Mark]:
+        """Read which profiles have anything set aside."""
+
+    @abstractmethod
+    async def retries(self, shards: Collection[int], now: int, limit: int) -> list[Retry]:
+        """Read profiles that are to be folded anew now: asked for, or due by `now`."""
+
+    @abstractmethod
+    async def want_retry(
+        self, workspace: str, profiles: Collection[str] | None, *, with_flows: bool
+    ) -> list[Retry]:
+        """Ask that profiles be folded anew (None for all); answers those that are set aside."""
+
+    @abstractmethod
+    async def quarantine(
+        self, workspace: str, profile: str | None, after: tuple[str, int, str], limit: int
+    ) -> list[SetAside]:
+        """List what is set aside, by (profile, position, what), after the one given."""
+
+    @abstractmethod
+    async def standing(self, key: Key) -> dict[str, int]:
+        """Read the segments that a profile is in, and since when, as was told."""
 
     @abstractmethod
     async def members(self, workspace: str, segment: str, after: str, limit: int) -> list[Page]:

@@ -22,6 +22,8 @@ from hairspring.store.port import (
     SegmentStore,
     Stored,
 )
+from hairspring.store.quarantine import Mark, Retry, SetAside
+from hairspring.store.quarantine_table import QuarantineTable
 
 MIGRATIONS = Migrations(source="store", directory=resources.files(__package__) / "sql")
 
@@ -34,6 +36,7 @@ class PostgresStore(SegmentStore):
         self._schema = check_schema_name(schema)
         self._ownership = ownership
         self._log = log
+        self._quarantine = QuarantineTable(pool, schema)
 
     def _sql(self, text: str) -> str:
         return text.replace("{schema}", self._schema)
@@ -94,6 +97,8 @@ class PostgresStore(SegmentStore):
             await connection.execute(self._sql(statements.REBUILT), *_columns(rebuilt, 4))
         if effects.adoption is not None:
             await self._adopt(connection, effects, effects.adoption)
+        if effects.set_aside or effects.in_vain or effects.released:
+            await self._quarantine.write(connection, effects)
 
     async def _write_members(self, connection: Any, effects: Effects) -> None:
         """Write the last word on each membership."""
@@ -139,6 +144,31 @@ class PostgresStore(SegmentStore):
         start = (after.workspace, after.profile) if after is not None else ("", "")
         rows = await self._pool.fetch(self._sql(statements.TIMERS), shard, *start, limit)
         return [(Key(*row[:3]), row[3]) for row in rows]
+
+    async def marks(self, shards: Collection[int]) -> dict[Key, Mark]:
+        """Read which profiles have anything set aside."""
+        return await self._quarantine.marks(shards)
+
+    async def retries(self, shards: Collection[int], now: int, limit: int) -> list[Retry]:
+        """Read profiles that are to be folded anew now: asked for, or due by `now`."""
+        return await self._quarantine.retries(shards, now, limit)
+
+    async def want_retry(
+        self, workspace: str, profiles: Collection[str] | None, *, with_flows: bool
+    ) -> list[Retry]:
+        """Ask that profiles be folded anew (None for all); answers those that are set aside."""
+        return await self._quarantine.want_retry(workspace, profiles, with_flows=with_flows)
+
+    async def quarantine(
+        self, workspace: str, profile: str | None, after: tuple[str, int, str], limit: int
+    ) -> list[SetAside]:
+        """List what is set aside, by (profile, position, what), after the one given."""
+        return await self._quarantine.page(workspace, profile, after, limit)
+
+    async def standing(self, key: Key) -> dict[str, int]:
+        """Read the segments that a profile is in, and since when, as was told."""
+        rows = await self._pool.fetch(self._sql(statements.STANDING), *key)
+        return {row["segment"]: row["entered_at"] for row in rows}
 
     async def members(self, workspace: str, segment: str, after: str, limit: int) -> list[Page]:
         """List the members of a segment by profile, after the profile given."""

@@ -124,6 +124,11 @@ WHERE workspace = $1 AND segment = $2 AND profile > $3
 ORDER BY profile LIMIT $4
 """
 
+STANDING = """
+SELECT segment, entered_at FROM {schema}.memberships
+WHERE (shard, workspace, profile) = ($1, $2, $3)
+"""
+
 COUNT = """
 SELECT segment, count(*) AS members FROM {schema}.memberships
 WHERE workspace = $1 GROUP BY segment

@@ -29,6 +29,7 @@ _ORIGINS = {
     Origin.IMPORT: transition_pb2.ORIGIN_IMPORT,
     Origin.DEFINITION: transition_pb2.ORIGIN_DEFINITION,
     Origin.MERGE: transition_pb2.ORIGIN_MERGE,
+    Origin.REPAIR: transition_pb2.ORIGIN_REPAIR,
 }
 ORIGIN_NAMES = {number: origin.value for origin, number in _ORIGINS.items()}
 

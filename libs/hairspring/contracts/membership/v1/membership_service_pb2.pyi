@@ -283,10 +283,13 @@ class MembershipAnswer(_message.Message):
     MEMBER_FIELD_NUMBER: _builtins.int
     ENTER_TIME_FIELD_NUMBER: _builtins.int
     TRAITS_JSON_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
     member: _builtins.bool
     """She is in it."""
     traits_json: _builtins.bytes
     """Her traits, as a JSON object in UTF-8 bytes."""
+    incomplete: _builtins.bool
+    """Something of her could not be evaluated and is in quarantine, so the answer may be incomplete."""
     @_builtins.property
     def enter_time(self) -> _timestamp_pb2.Timestamp:
         """Since when; unset where she is not."""
@@ -297,10 +300,11 @@ class MembershipAnswer(_message.Message):
         member: _builtins.bool = ...,
         enter_time: _timestamp_pb2.Timestamp | None = ...,
         traits_json: _builtins.bytes = ...,
+        incomplete: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["enter_time", b"enter_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enter_time", b"enter_time", "member", b"member", "traits_json", b"traits_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enter_time", b"enter_time", "incomplete", b"incomplete", "member", b"member", "traits_json", b"traits_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

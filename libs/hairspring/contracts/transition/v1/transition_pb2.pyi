@@ -61,6 +61,8 @@ class _OriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Origin.ValueTy
     """A new or changed definition."""
     ORIGIN_MERGE: _Origin.ValueType  # 4
     """Two profiles became one."""
+    ORIGIN_REPAIR: _Origin.ValueType  # 5
+    """What could not be evaluated at its time, set aside and later folded in."""
 
 class Origin(_Origin, metaclass=_OriginEnumTypeWrapper):
     """Where a transition came from."""
@@ -75,6 +77,8 @@ ORIGIN_DEFINITION: Origin.ValueType  # 3
 """A new or changed definition."""
 ORIGIN_MERGE: Origin.ValueType  # 4
 """Two profiles became one."""
+ORIGIN_REPAIR: Origin.ValueType  # 5
+"""What could not be evaluated at its time, set aside and later folded in."""
 Global___Origin: _TypeAlias = Origin  # noqa: Y015
 
 @_typing.final

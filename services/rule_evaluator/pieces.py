@@ -1,0 +1,69 @@
+"""What a turn does to one profile, in the steps by which it can be tried."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from hairspring.services.rule_evaluator.folding import Fold
+from hairspring.services.rule_evaluator.histories import Histories
+from hairspring.services.rule_evaluator.plans import Plans
+from hairspring.services.rule_evaluator.setting_aside import Piece
+from hairspring.services.rule_evaluator.work import EventRecord, waiting_rebuilds
+from hairspring.store.port import FILL, Key, Rebuild, Stored
+from hairspring.store.quarantine import What
+from hairspring.wire.inputs import to_engine
+
+
+@dataclass(slots=True, kw_only=True)
+class Steps:
+    """The part of one profile in a turn. Of `passed`: up to when, and whether its timer rang."""
+
+    records: list[EventRecord] = field(default_factory=list)
+    passed: list[tuple[int, bool]] = field(default_factory=list)
+    activation: Plans | None = None
+
+
+def pieces_of(steps: Steps, histories: Histories, key: Key, stored: Stored) -> Sequence[Piece]:
+    """The steps in their order: rebuilds that wait, then events, then moments."""
+    pieces = [_rebuild(todo, histories) for todo in waiting_rebuilds(stored)]
+    pieces += [_event(key, record) for record in steps.records]
+    pieces += [_passed(key, through, rung) for through, rung in steps.passed]
+    if steps.activation is not None:
+        pieces.append(_activation(key, steps.activation))
+    return pieces
+
+
+def _event(key: Key, record: EventRecord) -> Piece:
+    if cause := record.event.import_id:
+        return Piece(
+            what=What.EVENT,
+            do=_awaited(lambda fold: fold.touch(key, cause)),
+            instead=lambda fold: fold.touch_unread(key, cause),
+        )
+    return Piece(
+        what=What.EVENT, do=_awaited(lambda fold: fold.event(key, to_engine(record))), record=record
+    )
+
+
+def _passed(key: Key, through: int, rung: bool) -> Piece:
+    return Piece(what=What.ALARM, do=_awaited(lambda fold: fold.passed(key, through, rung=rung)))
+
+
+def _activation(key: Key, after: Plans) -> Piece:
+    through = after.activation.through if after.activation is not None else 0
+    return Piece(what=What.ACTIVATION, do=_awaited(lambda fold: fold.activate(key, after, through)))
+
+
+def _rebuild(todo: Rebuild, histories: Histories) -> Piece:
+    async def do(fold: Fold) -> None:
+        found = await histories.read([todo], fold.stored)
+        fold.rebuild(todo, found[todo.key, todo.cause])
+
+    what = What.FILL if todo.cause == FILL else What.REBUILD
+    return Piece(what=what, do=do, instead=lambda fold: fold.dismiss(todo))
+
+
+def _awaited(act: Callable[[Fold], None]) -> Callable[[Fold], Awaitable[None]]:
+    async def do(fold: Fold) -> None:
+        act(fold)
+
+    return do

@@ -1,0 +1,251 @@
+"""Turns: each is folded, committed behind the fence in one transaction, and only then told.
+
+What raises while it is folded is sifted out, see `setting_aside.py`; what fails at the commit ends
+the term.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import partial
+
+from hairspring.engine.events import Event
+from hairspring.engine.state import ProfileState
+from hairspring.ownership.port import Owned
+from hairspring.runtime.clock import Clock
+from hairspring.runtime.logging import get_logger
+from hairspring.services.rule_evaluator import lines
+from hairspring.services.rule_evaluator.adapters.event_log import EventRecord
+from hairspring.services.rule_evaluator.adopting import Adopting, AdoptionStep
+from hairspring.services.rule_evaluator.alarms import Alarms
+from hairspring.services.rule_evaluator.folding import Fold
+from hairspring.services.rule_evaluator.histories import Histories
+from hairspring.services.rule_evaluator.kept import Kept
+from hairspring.services.rule_evaluator.pieces import Steps, pieces_of
+from hairspring.services.rule_evaluator.quarantine import Quarantine
+from hairspring.services.rule_evaluator.retrying import Retrying
+from hairspring.services.rule_evaluator.setting_aside import Sifting, may_be_poison
+from hairspring.services.rule_evaluator.work import Retries, Turn, Wake, waiting_rebuilds
+from hairspring.store.encoding import UnreadableState
+from hairspring.store.port import Effects, Finish, Key, SegmentStore, Stored
+from hairspring.wire.inputs import to_engine
+from hairspring.wire.times import to_ms
+
+
+class Turns:
+    """Does turns one after another, for the shards that a term owns (`owned` is kept current)."""
+
+    def __init__(
+        self,
+        owned: dict[int, Owned],
+        *,
+        store: SegmentStore,
+        histories: Histories,
+        alarms: Alarms,
+        adopting: Adopting,
+        quarantine: Quarantine,
+        clock: Clock,
+        lateness: int,
+        horizon: int | None,
+    ) -> None:
+        self._owned = owned
+        self._store = store
+        self._histories = histories
+        self._alarms = alarms
+        self._adopting = adopting
+        self._quarantine = quarantine
+        self._clock = clock
+        self._lateness = lateness
+        self._horizon = horizon
+        self._kept = kept = Kept(store, adopting.plans)
+        self._sifting = Sifting(kept.fresh, self._fold, quarantine, clock)
+        self._retrying = Retrying(store, kept.fresh, histories, self._fold, quarantine, clock)
+        self._log = get_logger()
+
+    async def do(self, turn: Turn) -> None:
+        """Does a turn of events and wake-ups, then what is to be folded anew."""
+        try:
+            fold, effects = await self._folded(turn)
+        except Exception as error:
+            if not may_be_poison(error):
+                raise
+            fold, effects = await self._sifted(turn, error)
+        await self._commit(fold, effects)
+        for wake in turn.wakes:
+            await self._read(wake, fold.stored)
+        if turn.retries is not None:
+            await self._retry(turn.retries, turn.position)
+
+    async def finish_import(self, turn: Turn) -> None:
+        """From here on the profiles that the import touched wait to be rebuilt."""
+        records = turn.records
+        finish = Finish(
+            cause=records[0].import_finished.import_id,
+            positions={record.shard: record.position for record in records},
+            through=to_ms(records[-1].accept_time),
+            with_flows=records[0].import_finished.with_flows,
+        )
+        owned = {shard: self._owned[shard] for shard in finish.positions}
+        await self._store.commit(Effects(owned=owned, position=turn.position, finishes=[finish]))
+        self._log.info("import_finished", import_id=finish.cause, position=turn.position)
+        self._kept.clear()
+
+    async def adopt(self, step: AdoptionStep, position: int) -> None:
+        """Has shards judge by the next plan version from the next position on."""
+        try:
+            fold, effects = await self._activated(step, position)
+        except Exception as error:
+            if not may_be_poison(error):
+                raise
+            fold, effects = await self._activated_sifted(step, position, error)
+        effects.owned = {shard: self._owned[shard] for shard in step.shards}
+        effects.adoption = step.after.adoption_from(step.before)
+        await self._commit(fold, effects)
+        version = step.after.version
+        for shard in step.shards:
+            self._owned[shard] = replace(self._owned[shard], plan_version=version)
+        self._adopting.adopted(step)
+        if step.after.activation is None:
+            self._kept.clear()
+        self._log.info("plan_adopted", plan_version=version, shards=len(step.shards))
+
+    def _fold(self, stored: dict[Key, Stored]) -> Fold:
+        return Fold(stored, self._adopting.plans, lateness=self._lateness, horizon=self._horizon)
+
+    async def _folded(self, turn: Turn) -> tuple[Fold, Effects]:
+        """What follows from a turn, but for profiles that are held."""
+        held = self._quarantine.held
+        named = [(key_of(record), record) for record in turn.records]
+        events = [(key, record) for key, record in named if key not in held]
+        woken = [(key, wake) for wake in turn.wakes for key in wake.keys if key not in held]
+        todo = turn.folding.todo if turn.folding is not None else ()
+        histories = turn.folding.histories if turn.folding is not None else {}
+        keys = {key for key, _ in events} | {key for key, _ in woken}
+        keys |= {one.key for one in todo if one.key not in held}
+        fold = self._fold(await self._kept.load(keys))
+        await self._fold_first(fold, histories, keys)
+        for key, record in events:
+            if record.event.import_id:
+                fold.touch(key, record.event.import_id)
+            else:
+                fold.event(key, to_engine(record))
+        for key, wake in woken:
+            fold.passed(key, wake.barrier.through, rung=wake.rung)
+        self._pass_by(fold, turn)
+        return fold, fold.effects({}, turn.position)
+
+    def _pass_by(self, fold: Fold, turn: Turn) -> None:
+        """Does what is left to do for profiles that are held: once released, all is folded."""
+        held = self._quarantine.held
+        for record in turn.records if held else ():
+            if record.event.import_id and (key := key_of(record)) in held:
+                fold.touch_unread(key, record.event.import_id)
+        for one in turn.folding.todo if turn.folding is not None else ():
+            if one.key in held:
+                fold.dismiss(one)
+
+    async def _sifted(self, turn: Turn, error: Exception) -> tuple[Fold, Effects]:
+        """The same, without what raises."""
+        self._log.warning("turn_raised", error=type(error).__name__, records=len(turn.records))
+        held = self._quarantine.held
+        steps: dict[Key, Steps] = {}
+        for record in turn.records:
+            steps.setdefault(key_of(record), Steps()).records.append(record)
+        for wake in turn.wakes:
+            for key in wake.keys:
+                steps.setdefault(key, Steps()).passed.append((wake.barrier.through, wake.rung))
+        for one in turn.folding.todo if turn.folding is not None else ():
+            steps.setdefault(one.key, Steps())
+        parts = {
+            key: partial(pieces_of, mine, self._histories)
+            for key, mine in sorted(steps.items())
+            if key not in held
+        }
+        self._kept.forget(parts)
+        fold, aside = await self._sifting.sift(parts, turn.position)
+        self._pass_by(fold, turn)
+        effects = fold.effects({}, turn.position)
+        effects.set_aside = aside
+        return fold, effects
+
+    async def _activated(self, step: AdoptionStep, position: int) -> tuple[Fold, Effects]:
+        keys = [key for key in step.profiles if key not in self._quarantine.held]
+        fold = self._fold(await self._kept.load(keys))
+        if keys and step.after.activation is not None:
+            await self._fold_first(fold, {}, keys)
+            for key in keys:
+                fold.activate(key, step.after, step.after.activation.through)
+        return fold, fold.effects({}, position)
+
+    async def _activated_sifted(
+        self, step: AdoptionStep, position: int, error: Exception
+    ) -> tuple[Fold, Effects]:
+        """The same, without those whose activation raises."""
+        self._log.warning("activation_raised", error=type(error).__name__)
+        parts = {
+            key: partial(pieces_of, Steps(activation=step.after), self._histories)
+            for key in step.profiles
+            if key not in self._quarantine.held
+        }
+        self._kept.forget(parts)
+        fold, aside = await self._sifting.sift(parts, position)
+        effects = fold.effects({}, position)
+        effects.set_aside = aside
+        return fold, effects
+
+    async def _retry(self, retries: Retries, position: int) -> None:
+        """Folds profiles in quarantine anew."""
+        marked = [one for one in retries.retries if one.key in self._quarantine]
+        fold, effects = await self._retrying.retry(marked, position)
+        self._kept.forget(one.key for one in marked)
+        await self._commit(fold, effects)
+
+    async def _fold_first(
+        self,
+        fold: Fold,
+        histories: Mapping[tuple[Key, str], list[Event]],
+        keys: Collection[Key],
+    ) -> None:
+        """Rebuilds what waits to be rebuilt of profiles; reads the histories that are missing."""
+        todo = [rebuild for key in sorted(keys) for rebuild in waiting_rebuilds(fold.stored[key])]
+        missing = [rebuild for rebuild in todo if (rebuild.key, rebuild.cause) not in histories]
+        if missing:
+            histories = {**histories, **await self._histories.read(missing, fold.stored)}
+        for rebuild in todo:
+            fold.rebuild(rebuild, histories[rebuild.key, rebuild.cause])
+
+    async def _commit(self, fold: Fold, effects: Effects) -> None:
+        shards = {key.shard for key in effects.profiles()} | effects.owned.keys()
+        if not shards:
+            return
+        effects.owned = {shard: self._owned[shard] for shard in shards}
+        await self._store.commit(effects)
+        self._quarantine.committed(effects)
+        await self._alarms.arm(fold.alarms)
+        now = self._clock()
+        for told in fold.told:
+            lines.write(self._log, told, now)
+
+    async def _read(self, wake: Wake, found: Mapping[Key, Stored]) -> None:
+        """Shows profiles to whoever had them looked at; what raises there is that caller's."""
+        try:
+            for key in wake.keys:
+                stored = found[key] if key in found else await self._readable(key)
+                stored.incomplete = key in self._quarantine
+                wake.reader(key, stored)
+        except Exception as error:
+            if not may_be_poison(error):
+                raise
+            if not wake.done.done():
+                wake.done.set_exception(error)
+
+    async def _readable(self, key: Key) -> Stored:
+        """A profile that is held, as far as it can be read."""
+        try:
+            return (await self._kept.fresh([key]))[key]
+        except UnreadableState:
+            return Stored(state=ProfileState())
+
+
+def key_of(record: EventRecord) -> Key:
+    """Whose record it is."""
+    return Key(record.shard, record.workspace_id, record.profile_id)
