@@ -15,7 +15,13 @@ from hairspring.services.delivery.mail import (
     address_of,
     envelope_of,
 )
-from hairspring.services.delivery.messages import CART_EMPTY, NO_EMAIL, Message, go_on
+from hairspring.services.delivery.messages import (
+    CART_EMPTY,
+    IN_QUARANTINE,
+    NO_EMAIL,
+    Message,
+    go_on,
+)
 from hairspring.services.delivery.questions import Answer
 from hairspring.services.delivery.rendering import CannotRender, Prepared
 from hairspring.services.delivery.runs import SEGMENT_LEFT, Run
@@ -74,6 +80,8 @@ def compose(
     due: Due, answer: Answer, prepared: Prepared, facts: Facts, sender: Sender, now: int
 ) -> Composed:
     """Write the mail of a message, or say why there is none."""
+    if answer.incomplete:
+        return passed(due, due.message.skipped(IN_QUARANTINE), now)
     told = answer.traits.get("email")
     if not told:
         return passed(due, due.message.skipped(NO_EMAIL), now)

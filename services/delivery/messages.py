@@ -11,6 +11,7 @@ from hairspring.wire.flows import Flow, Send
 
 NO_EMAIL = "no email"
 CART_EMPTY = "cart is empty"
+IN_QUARANTINE = "something of the profile is in quarantine, so nobody knows whether to send"
 STOPPED = "delivery stopped while it was being handed over"
 
 

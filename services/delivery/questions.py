@@ -18,8 +18,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Whether she is, since when (ms, UTC), and her traits."""
+    """Whether she is, since when (ms, UTC), and her traits.
+
+    `incomplete` says that something of her could not be evaluated, so that nobody knows.
+    """
 
     member: bool
+    incomplete: bool = False
     entered_at: int | None = None
     traits: Mapping[str, Any] = field(default_factory=dict)

@@ -18,6 +18,9 @@ from hairspring.contracts.preview.v1.preview_service_pb2_grpc import (
 from hairspring.contracts.profile.v1.profile_service_pb2_grpc import (
     add_ProfileServiceServicer_to_server,
 )
+from hairspring.contracts.quarantine.v1.quarantine_service_pb2_grpc import (
+    add_QuarantineServiceServicer_to_server,
+)
 from hairspring.contracts.segment.v1.segment_service_pb2_grpc import (
     add_SegmentServiceServicer_to_server,
 )
@@ -44,6 +47,7 @@ from hairspring.services.rule_evaluator.explaining import Explaining
 from hairspring.services.rule_evaluator.handlers.definitions import DefinitionHandlers
 from hairspring.services.rule_evaluator.handlers.memberships import MembershipHandlers
 from hairspring.services.rule_evaluator.handlers.preview import PreviewHandlers
+from hairspring.services.rule_evaluator.handlers.quarantine import QuarantineHandlers
 from hairspring.services.rule_evaluator.handlers.segments import SegmentHandlers
 from hairspring.services.rule_evaluator.handlers.transitions import TransitionHandlers
 from hairspring.services.rule_evaluator.plans import PlanBook
@@ -71,6 +75,7 @@ class App:
     definitions: DefinitionHandlers
     memberships: MembershipHandlers
     previews: PreviewHandlers
+    quarantine: QuarantineHandlers
     segments: SegmentHandlers
     transitions: TransitionHandlers
 
@@ -80,6 +85,7 @@ class App:
         add_MembershipServiceServicer_to_server(self.memberships, server)
         add_PreviewServiceServicer_to_server(self.previews, server)
         add_ProfileServiceServicer_to_server(self.memberships, server)
+        add_QuarantineServiceServicer_to_server(self.quarantine, server)
         add_SegmentServiceServicer_to_server(self.segments, server)
         add_TransitionServiceServicer_to_server(self.transitions, server)
         return [
@@ -87,6 +93,7 @@ class App:
             "hairspring.membership.v1.MembershipService",
             "hairspring.preview.v1.PreviewService",
             "hairspring.profile.v1.ProfileService",
+            "hairspring.quarantine.v1.QuarantineService",
             "hairspring.segment.v1.SegmentService",
             "hairspring.transition.v1.TransitionService",
         ]
@@ -120,6 +127,7 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
             log,
             definitions,
             book,
+            store,
             lateness=settings.lateness_ms,
             horizon=settings.horizon_ms,
         )
@@ -151,6 +159,7 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
                 ingest_address=settings.ingest_address,
                 horizon=settings.horizon_ms,
             ),
+            quarantine=QuarantineHandlers(store),
             segments=SegmentHandlers(definitions, applying),
             transitions=TransitionHandlers(log, settings.shards),
         )

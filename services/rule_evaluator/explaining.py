@@ -19,11 +19,13 @@ from hairspring.engine.plan import Plan
 from hairspring.engine.segments import Segment
 from hairspring.log.port import Log
 from hairspring.runtime.errors import Exhausted, InvalidInput, NotFound
+from hairspring.services.rule_evaluator import going_back
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.going_back import Case, fold
 from hairspring.services.rule_evaluator.plans import PlanBook
 from hairspring.store.definitions import Applied, DefinitionStore
-from hairspring.store.port import Key
+from hairspring.store.port import Key, SegmentStore
+from hairspring.store.quarantine import SetAside, What
 from hairspring.wire.inputs import to_entry
 from hairspring.wire.times import iso, to_ms
 from hairspring.wire.transitions import read_record
@@ -65,6 +67,7 @@ class Explaining:
         log: Log,
         definitions: DefinitionStore,
         book: PlanBook,
+        store: SegmentStore,
         *,
         lateness: int,
         horizon: int,
@@ -73,6 +76,7 @@ class Explaining:
         self._log = log
         self._definitions = definitions
         self._book = book
+        self._store = store
         self._lateness = lateness
         self._horizon = horizon
         self._turn = asyncio.Semaphore(1)  # one fold at a time leaves room for live evaluation
@@ -90,7 +94,9 @@ class Explaining:
         at = to_ms(decided.transition.effective_time) if decided else moment.at or 0
         if at > now:
             raise InvalidInput(f"{iso(at)} has not come yet; ask for a moment that has passed")
-        entries = [to_entry(record) for record in recorded]
+        aside = await self.set_aside(key)
+        left_out = {one.position for one in aside if one.what is What.EVENT}
+        entries = [to_entry(one) for one in recorded if one.position not in left_out]
         applied = await self._definitions.changed(key.workspace, "segment")
         case = Case(
             entries=entries,
@@ -112,8 +118,12 @@ class Explaining:
             account=account(found, state, at),
             events={record.position: record for record in recorded},
             records=latest(records, segment, at, None if decided is None else decided.position),
-            notes=notes + more,
+            notes=[*going_back.notes(aside), *notes, *more],
         )
+
+    async def set_aside(self, key: Key) -> list[SetAside]:
+        """What is in quarantine of a profile."""
+        return await self._store.quarantine(key.workspace, key.profile, ("", -1, ""), 1_000)
 
     async def records(self, key: Key) -> list[Record]:
         """All that the evaluator recorded of a profile, in log order."""

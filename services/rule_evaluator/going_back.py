@@ -12,6 +12,7 @@ from hairspring.engine.plan import Plan
 from hairspring.engine.records import Change
 from hairspring.engine.simulate import Finished, Imported
 from hairspring.engine.state import ProfileState
+from hairspring.store.quarantine import SetAside, What
 from hairspring.wire.times import iso, to_ms
 
 Record = transition_pb2.Record
@@ -64,6 +65,27 @@ def fold(case: Case, plan: Plan, hindsight: bool) -> tuple[ProfileState, list[st
     return state, _notes(known, case)
 
 
+def notes(aside: Sequence[SetAside]) -> list[str]:
+    """What has to be known about an answer where something of the profile is in quarantine."""
+    if not aside:
+        return []
+    said = []
+    if events := [one for one in aside if one.what is What.EVENT]:
+        said.append(
+            f"this answer is without {_events(len(events))} that could not be evaluated"
+            f" ({events[-1].error_type})"
+        )
+    if held := [one for one in aside if one.holds]:
+        said.append(
+            "this answer may be wrong: nothing of this profile has been evaluated since"
+            f" {iso(min(one.failed_at for one in held))} ({held[0].error_type})"
+        )
+    elif len(aside) > len(events):
+        said.append("this answer may be wrong: a new segment could not be filled for this profile")
+    said.append("`hairspring quarantine show` tells more, and `retry` has it tried again")
+    return said
+
+
 def _told(decided: Record) -> Told:
     return Told(
         segment=decided.transition.segment,
@@ -77,6 +99,8 @@ def _rebuilt_at(case: Case, decided: Record) -> int:
     if decided.transition.origin == transition_pb2.ORIGIN_DEFINITION:
         return case.plans[-1].since - 1
     recorded = to_ms(decided.record_time)
+    if decided.transition.origin == transition_pb2.ORIGIN_REPAIR:
+        return recorded
     ends = [entry.accepted_at for entry in case.entries if isinstance(entry, Finished)]
     return max((end for end in ends if end <= recorded), default=recorded)
 

@@ -11,7 +11,7 @@ from hairspring.services.rule_evaluator.work import Inbox, Retries
 from hairspring.store.port import Effects, Key, SegmentStore
 from hairspring.store.quarantine import Mark
 
-LOOK_SECONDS = 1.0  #: While anything is set aside.
+LOOK_SECONDS = 0.5  #: While anything is set aside.
 IDLE_SECONDS = 3_600.0
 AT_ONCE = 50
 FIRST_PAUSE_MS = 5_000

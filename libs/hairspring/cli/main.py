@@ -38,6 +38,9 @@ _COMMANDS = {
     "transitions": _Place("transitions", "transitions", "List or follow who entered and left."),
     "members": _Place("members", "members", "List who is in a segment."),
     "explain": _Place("explain", "explain", "Tell why a profile is in a segment, or is not."),
+    "quarantine": _Place(
+        "quarantine", "quarantine", "Tell what could not be evaluated, and have it tried again."
+    ),
     "runs": _Place("runs", "runs", "List the runs of flows."),
     "messages": _Place("messages", "messages", "List what was sent, and what was not and why."),
     "export": _Place("export", "export", "Write out what is recorded."),

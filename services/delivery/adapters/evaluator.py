@@ -117,6 +117,7 @@ class Evaluator:
 def _answer(told: membership_service_pb2.MembershipAnswer) -> Answer:
     return Answer(
         member=told.member,
+        incomplete=told.incomplete,
         entered_at=ms_of(told, "enter_time"),
         traits=mapping_of(told.traits_json),
     )

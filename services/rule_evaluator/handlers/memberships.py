@@ -17,6 +17,7 @@ from hairspring.runtime.errors import InvalidInput, NotFound, Unavailable
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.evaluation import Evaluation
 from hairspring.services.rule_evaluator.explaining import Explained, Explaining, Moment, latest
+from hairspring.services.rule_evaluator.going_back import notes
 from hairspring.services.rule_evaluator.handlers.explained import to_response
 from hairspring.services.rule_evaluator.handlers.pages import (
     make_token,
@@ -153,6 +154,7 @@ class MembershipHandlers(MembershipServiceServicer, ProfileServiceServicer):
             account=accounts[0],
             events=await self._events.get(key.workspace, references(accounts[0])),
             records=latest(await self._explaining.records(key), name, now),
+            notes=notes(await self._explaining.set_aside(key)),
         )
 
     async def GetProfile(
@@ -163,7 +165,7 @@ class MembershipHandlers(MembershipServiceServicer, ProfileServiceServicer):
         profiles: list[profile_pb2.Profile] = []
 
         def read(key: Key, stored: Stored) -> None:
-            if stored.state.clock is not None:
+            if stored.state.clock is not None or stored.incomplete:
                 profiles.append(_profile(key, stored))
 
         await self._look([key], read)
@@ -201,7 +203,7 @@ class MembershipHandlers(MembershipServiceServicer, ProfileServiceServicer):
 
 def _answer(stored: Stored, segment: str) -> membership_service_pb2.MembershipAnswer:
     answer = membership_service_pb2.MembershipAnswer(
-        traits_json=orjson.dumps(stored.state.current_traits())
+        traits_json=orjson.dumps(stored.state.current_traits()), incomplete=stored.incomplete
     )
     state = stored.state.segments.get(segment)
     if state is not None and state.member:
@@ -216,6 +218,7 @@ def _profile(key: Key, stored: Stored) -> profile_pb2.Profile:
         profile_id=key.profile,
         traits_json=orjson.dumps(state.current_traits()),
         segments=sorted(name for name, segment in state.segments.items() if segment.member),
+        incomplete=stored.incomplete,
     )
     if state.clock is not None:
         set_ms(profile.clock_time, state.clock)

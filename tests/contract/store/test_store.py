@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from hairspring.database.migrations import migrate
-from hairspring.database.notices import Notices
-from hairspring.database.pool import open_pool
 from hairspring.engine.state import ProfileState, SegmentState
 from hairspring.engine.streams import Run
-from hairspring.log import postgres as log_postgres
-from hairspring.log.memory import MemoryLog
 from hairspring.log.port import Entry, Log
-from hairspring.log.postgres import PostgresLog
-from hairspring.ownership import postgres as ownership_postgres
-from hairspring.ownership.memory import MemoryOwnership, MemoryShards
 from hairspring.ownership.port import Fenced, Owned
-from hairspring.ownership.postgres import PostgresOwnership, install_shards
-from hairspring.store import postgres as store_postgres
 from hairspring.store.encoding import encode
-from hairspring.store.memory import MemoryStore
 from hairspring.store.port import (
     FILL,
     Adoption,
@@ -37,9 +24,6 @@ from hairspring.store.port import (
     Saved,
     SegmentStore,
 )
-from hairspring.store.postgres import PostgresStore
-
-from tests.support.cluster import now
 
 ANNA = Key(1, "default", "anna")
 BEA = Key(2, "default", "bea")
@@ -51,33 +35,6 @@ STATE = ProfileState(
     segments={"s": SegmentState(member=True, entered_at=900, enter_held=True, until=2_000)},
     traits={"name": (400, 3, "Anna"), "gone": (500, 4, None)},
 )
-
-
-@asynccontextmanager
-async def _in_memory() -> AsyncIterator[tuple[SegmentStore, dict[int, Owned], Log]]:
-    ownership = MemoryOwnership("me", MemoryShards(4, now))
-    log = MemoryLog(now)
-    yield MemoryStore(ownership, log), await ownership.acquire(), log
-
-
-@asynccontextmanager
-async def _in_postgres(url: str) -> AsyncIterator[tuple[SegmentStore, dict[int, Owned], Log]]:
-    async with open_pool(url, name="test") as pool, Notices.open(url, name="test") as notices:
-        sources = (log_postgres, ownership_postgres, store_postgres)
-        await migrate(pool, "s", *(source.MIGRATIONS for source in sources))
-        await install_shards(pool, "s", 4)
-        async with PostgresOwnership.open(url, pool, notices, "s", "me") as ownership:
-            log = PostgresLog(pool, notices, "s")
-            yield PostgresStore(pool, "s", ownership, log), await ownership.acquire(), log
-
-
-@pytest.fixture(params=["memory", "postgres"])
-async def kept(
-    request: pytest.FixtureRequest, database_url: str
-) -> AsyncIterator[tuple[SegmentStore, dict[int, Owned], Log]]:
-    opened = _in_memory() if request.param == "memory" else _in_postgres(database_url)
-    async with opened as made:
-        yield made
 
 
 Kept = tuple[SegmentStore, dict[int, Owned], Log]

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#hairspring/profile/v1/profile.proto\x12\x15hairspring.profile.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x01\n\x07Profile\x12\x12\n\nprofile_id\x18\x01 \x01(\t\x12\x13\n\x0btraits_json\x18\x02 \x01(\x0c\x12\x10\n\x08segments\x18\x03 \x03(\t\x12.\n\nclock_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#hairspring/profile/v1/profile.proto\x12\x15hairspring.profile.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x01\n\x07Profile\x12\x12\n\nprofile_id\x18\x01 \x01(\t\x12\x13\n\x0btraits_json\x18\x02 \x01(\x0c\x12\x10\n\x08segments\x18\x03 \x03(\t\x12.\n\nclock_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nincomplete\x18\x06 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.profile.v1.profi
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROFILE']._serialized_start=96
-  _globals['_PROFILE']._serialized_end=258
+  _globals['_PROFILE']._serialized_end=278
 # @@protoc_insertion_point(module_scope)

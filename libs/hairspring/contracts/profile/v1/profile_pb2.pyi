@@ -30,10 +30,13 @@ class Profile(_message.Message):
     SEGMENTS_FIELD_NUMBER: _builtins.int
     CLOCK_TIME_FIELD_NUMBER: _builtins.int
     DUE_TIME_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
     profile_id: _builtins.str
     """The id."""
     traits_json: _builtins.bytes
     """The traits as a JSON object in UTF-8 bytes."""
+    incomplete: _builtins.bool
+    """Something of her could not be evaluated and is in quarantine, so this may be incomplete."""
     @_builtins.property
     def segments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The segments that it is in, by name."""
@@ -54,10 +57,11 @@ class Profile(_message.Message):
         segments: _abc.Iterable[_builtins.str] | None = ...,
         clock_time: _timestamp_pb2.Timestamp | None = ...,
         due_time: _timestamp_pb2.Timestamp | None = ...,
+        incomplete: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clock_time", b"clock_time", "due_time", b"due_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_time", b"clock_time", "due_time", b"due_time", "profile_id", b"profile_id", "segments", b"segments", "traits_json", b"traits_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_time", b"clock_time", "due_time", b"due_time", "incomplete", b"incomplete", "profile_id", b"profile_id", "segments", b"segments", "traits_json", b"traits_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
