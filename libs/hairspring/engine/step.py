@@ -38,6 +38,10 @@ class Step(NamedTuple):
     alarm: int | None
 
 
+class StandingStill(RuntimeError):
+    """A condition wants to be judged at the moment at which it was: a mistake in the engine."""
+
+
 #: How a profile stands to a segment that has never been judged. Never changed.
 UNJUDGED = SegmentState()
 BY_TIME = Cause()
@@ -74,10 +78,14 @@ def step(
 
 def _pass_moments(state: ProfileState, end: int, plan: Plan, records: list[Record]) -> None:
     """Passes every moment before `end`, each at its own time."""
+    passed = None
     while (soonest := state.soonest()) is not None and soonest < end:
         moment = state.alarm()
         if moment is None or moment >= end:
             return
+        if passed is not None and moment <= passed:
+            raise StandingStill(f"a verdict at {moment} ms is said to change by then, not later")
+        passed = moment
         if _evaluate(state, moment, _due(state, moment, plan), set(), None, plan, records):
             state.clock = moment
 

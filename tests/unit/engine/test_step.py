@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hairspring.engine.conditions import Abandoned, All, InSegment, Not, Performed
+from hairspring.engine.conditions.base import Condition, Finding
 from hairspring.engine.plan import Plan
-from hairspring.engine.step import Passed, step
+from hairspring.engine.state import ProfileState
+from hairspring.engine.step import Passed, StandingStill, step
+from hairspring.engine.verdict import Verdict
 
 from tests.unit.engine.histories import ADD, BUY, event, fold, identify, lines, segment
 
@@ -112,3 +116,24 @@ def test_a_segment_that_was_removed_rings_no_more() -> None:
     assert state.alarm() == 100
 
     assert step(state, Passed(500), Plan([]))[1:] == ([], None)
+
+
+class Stuck(Condition):
+    """Always to be judged again at once."""
+
+    keyword = "stuck"
+
+    def verdict(self, profile: ProfileState, t: int) -> Verdict:
+        return Verdict(False, t)
+
+    def finding(self, profile: ProfileState, t: int) -> Finding:
+        return Finding(detail="stuck")
+
+    def __str__(self) -> str:
+        return "stuck"
+
+
+def test_a_condition_that_stands_still_is_told() -> None:
+    """One that changes by itself no later than it was judged is an error, not an endless loop."""
+    with pytest.raises(StandingStill, match="at 0 ms"):
+        fold(Plan([segment(Stuck(), "s")]), event("Add", 0), Passed(10))
