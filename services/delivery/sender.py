@@ -134,7 +134,8 @@ class Sending:
             await self._store.save_runs(connection, moved)
             await self._store.save_messages(connection, messages)
             await self._store.skip_pending(connection, moved)
-        tell_messages(message for message in messages if message.status is MessageStatus.UNKNOWN)
+        unknown = [message for message in messages if message.status is MessageStatus.UNKNOWN]
+        tell_messages(unknown, [one.run for one in looks])
 
     async def _compose(self, due: Sequence[Due]) -> list[Composed]:
         """Ask who is still there, and write the mails. Raises Away."""

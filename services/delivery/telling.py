@@ -40,10 +40,12 @@ def tell_messages(messages: Iterable[Message], runs: Iterable[Run] = ()) -> None
             continue
         log.info(
             _MESSAGES[message.status],
+            workspace=message.workspace,
             profile=message.profile,
             flow=message.flow,
             template=message.template,
-            message_id=message.message_id,
+            message=message.message_id,
+            run_id=message.run_id,
             attempts=message.attempts,
             reason=message.reason,
             trace_id=traces.get(message.run_id, ""),
@@ -53,6 +55,7 @@ def tell_messages(messages: Iterable[Message], runs: Iterable[Run] = ()) -> None
 def _tell_run(event: str, run: Run, **fields: object) -> None:
     log.info(
         event,
+        workspace=run.workspace,
         profile=run.profile,
         flow=run.flow,
         segment=run.segment,

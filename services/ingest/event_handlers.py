@@ -9,6 +9,7 @@ from hairspring.runtime.errors import InvalidInput
 from hairspring.services.ingest.imports import Imports
 from hairspring.services.ingest.judging import check_id
 from hairspring.services.ingest.recording import Recording, Result, Status
+from hairspring.services.ingest.tracing import note_call
 from hairspring.services.ingest.workspaces import workspace_of
 from hairspring.wire.times import set_ms
 
@@ -34,6 +35,7 @@ class EventHandlers(event_service_pb2_grpc.EventServiceServicer):
         """Record one event."""
         workspace = workspace_of(request.workspace_id)
         [result] = await self._recording.record(workspace, [request.event])
+        note_call(context, workspace, [result])
         return event_service_pb2.TrackEventResponse(result=to_result(result))
 
     async def BatchTrackEvents(
@@ -42,6 +44,7 @@ class EventHandlers(event_service_pb2_grpc.EventServiceServicer):
         """Record many events, each accepted or refused on its own."""
         workspace = workspace_of(request.workspace_id)
         results = await self._recording.record(workspace, _not_too_many(request.events))
+        note_call(context, workspace, results)
         return event_service_pb2.BatchTrackEventsResponse(results=map(to_result, results))
 
     async def IdentifyProfile(
@@ -50,26 +53,28 @@ class EventHandlers(event_service_pb2_grpc.EventServiceServicer):
         """Record the traits of a profile."""
         workspace = workspace_of(request.workspace_id)
         [result] = await self._recording.record(workspace, [_identify(request)])
+        note_call(context, workspace, [result])
         return event_service_pb2.IdentifyProfileResponse(result=to_result(result))
 
     async def AddTags(
         self, request: event_service_pb2.AddTagsRequest, context: Any
     ) -> event_service_pb2.AddTagsResponse:
         """Record that tags are attached."""
-        result = await self._tag(request, event_pb2.EVENT_TYPE_ADD_TAGS)
+        result = await self._tag(request, event_pb2.EVENT_TYPE_ADD_TAGS, context)
         return event_service_pb2.AddTagsResponse(result=result)
 
     async def RemoveTags(
         self, request: event_service_pb2.RemoveTagsRequest, context: Any
     ) -> event_service_pb2.RemoveTagsResponse:
         """Record that tags are taken off."""
-        result = await self._tag(request, event_pb2.EVENT_TYPE_REMOVE_TAGS)
+        result = await self._tag(request, event_pb2.EVENT_TYPE_REMOVE_TAGS, context)
         return event_service_pb2.RemoveTagsResponse(result=result)
 
     async def _tag(
         self,
         request: event_service_pb2.AddTagsRequest | event_service_pb2.RemoveTagsRequest,
         kind: "event_pb2.EventType.ValueType",
+        context: Any,
     ) -> event_service_pb2.EventResult:
         event = event_pb2.Event(
             message_id=request.message_id,
@@ -79,7 +84,9 @@ class EventHandlers(event_service_pb2_grpc.EventServiceServicer):
         )
         if request.HasField("occur_time"):
             event.occur_time.CopyFrom(request.occur_time)
-        [result] = await self._recording.record(workspace_of(request.workspace_id), [event])
+        workspace = workspace_of(request.workspace_id)
+        [result] = await self._recording.record(workspace, [event])
+        note_call(context, workspace, [result])
         return to_result(result)
 
     async def ImportEvents(

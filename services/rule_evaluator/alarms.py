@@ -101,7 +101,6 @@ class Alarms:
     async def _on_due(self, claims: Claims) -> Iterable[Claimed]:
         through = max(claimed.due_at for claimed in claims.claimed)
         keys = [_key(claimed.shard, claimed.member) for claimed in claims.claimed]
-        self._log.debug("timers_fired", count=len(keys), late_by_ms=claims.now - through)
         await self._look(keys, min(through, claims.now))
         return claims.claimed
 

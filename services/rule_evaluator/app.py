@@ -50,6 +50,7 @@ from hairspring.services.rule_evaluator.handlers.preview import PreviewHandlers
 from hairspring.services.rule_evaluator.handlers.quarantine import QuarantineHandlers
 from hairspring.services.rule_evaluator.handlers.segments import SegmentHandlers
 from hairspring.services.rule_evaluator.handlers.transitions import TransitionHandlers
+from hairspring.services.rule_evaluator.lines import Detail
 from hairspring.services.rule_evaluator.plans import PlanBook
 from hairspring.services.rule_evaluator.term import Term, TermEnded
 from hairspring.store import postgres as store_postgres
@@ -142,6 +143,7 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
                 clock=clock,
                 lateness=settings.lateness_ms,
                 horizon=settings.horizon_ms,
+                detail=Detail(settings.evaluator_log_detail),
             )
 
         evaluation = Evaluation(ownership, notices, book, definitions.channel, make_term)

@@ -263,5 +263,8 @@ def _starts(
 
 
 def _order_of(record: Record) -> int | None:
-    kind, _, number = record.trace_id.partition("-")
-    return int(number) if kind == "event" and number.isdigit() else None
+    """The place of the event that caused a record; None where time did."""
+    cause = record.transition.cause
+    if record.WhichOneof("body") == "transition" and cause.WhichOneof("kind") == "event":
+        return cause.event.position
+    return record.matched.event.position if record.WhichOneof("body") == "matched" else None

@@ -31,6 +31,16 @@ class Told:
     record: Record
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rang:
+    """An alarm that rang: when it was due, how much came of it, and when the next one is due."""
+
+    key: Key
+    due_at: int | None
+    changes: int
+    next_at: int | None
+
+
 @dataclass(slots=True)
 class Fold:
     """Applies inputs to loaded profiles and gathers what follows from them."""
@@ -42,6 +52,8 @@ class Fold:
     horizon: int | None = None
     told: list[Told] = field(default_factory=list)
     """What was decided, in order."""
+    rang: list[Rang] = field(default_factory=list)
+    """The alarms that rang."""
     alarms: dict[Key, int] = field(default_factory=dict)
     """The timers to arm: by profile, when it is due (milliseconds, UTC)."""
     _entries: list[Entry] = field(default_factory=list)
@@ -63,7 +75,13 @@ class Fold:
 
     def passed(self, key: Key, through: int, *, rung: bool) -> None:
         """Passes the moments up to a barrier; `rung` says that the profile's timer did."""
+        due_at, told = self.stored[key].due_at, len(self.told)
         self._apply(key, Passed(through), rung=rung)
+        if rung:
+            changes = len(self.told) - told
+            self.rang.append(
+                Rang(key=key, due_at=due_at, changes=changes, next_at=self.stored[key].due_at)
+            )
 
     def touch(self, key: Key, cause: str) -> None:
         """Notes that an import brings history of this profile."""
@@ -137,6 +155,7 @@ class Fold:
         """Takes over what was gathered for other profiles."""
         self.stored.update(other.stored)
         self.told += other.told
+        self.rang += other.rang
         self.alarms.update(other.alarms)
         self._entries += other._entries
         self._changed |= other._changed

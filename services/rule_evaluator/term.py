@@ -14,10 +14,11 @@ from hairspring.ownership.port import Owned
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.errors import Unavailable
 from hairspring.runtime.logging import get_logger
-from hairspring.services.rule_evaluator.adapters.event_log import EventLog, EventRecord
+from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.adopting import Adopting
 from hairspring.services.rule_evaluator.alarms import Alarms
 from hairspring.services.rule_evaluator.histories import Found, Histories
+from hairspring.services.rule_evaluator.lines import Detail
 from hairspring.services.rule_evaluator.plans import PlanBook
 from hairspring.services.rule_evaluator.quarantine import Quarantine
 from hairspring.services.rule_evaluator.setting_aside import may_be_poison
@@ -54,6 +55,7 @@ class Term:
         clock: Clock,
         lateness: int = 0,
         horizon: int | None = None,
+        detail: Detail = Detail.CHANGES,
     ) -> None:
         self.owned = dict(owned)
         self._store = store
@@ -84,6 +86,7 @@ class Term:
             clock=clock,
             lateness=lateness,
             horizon=horizon,
+            detail=detail,
         )
         self._live_at = 0.0
         self._rebuilds_noticed = asyncio.Event()
@@ -224,7 +227,3 @@ class Term:
 
 class TermEnded(Exception):
     """The evaluation of a shard was interrupted; it goes on from what was committed."""
-
-
-def _key(record: EventRecord) -> Key:
-    return Key(record.shard, record.workspace_id, record.profile_id)

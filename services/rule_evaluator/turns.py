@@ -4,27 +4,34 @@ What raises while it is folded is sifted out, see `setting_aside.py`; what fails
 the term.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from hairspring.engine.events import Event
 from hairspring.engine.state import ProfileState
+from hairspring.log.port import Appended
 from hairspring.ownership.port import Owned
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.logging import get_logger
-from hairspring.services.rule_evaluator import lines
-from hairspring.services.rule_evaluator.adapters.event_log import EventRecord
 from hairspring.services.rule_evaluator.adopting import Adopting, AdoptionStep
 from hairspring.services.rule_evaluator.alarms import Alarms
 from hairspring.services.rule_evaluator.folding import Fold
 from hairspring.services.rule_evaluator.histories import Histories
 from hairspring.services.rule_evaluator.kept import Kept
+from hairspring.services.rule_evaluator.lines import Detail, Lines
 from hairspring.services.rule_evaluator.pieces import Steps, pieces_of
 from hairspring.services.rule_evaluator.quarantine import Quarantine
 from hairspring.services.rule_evaluator.retrying import Retrying
 from hairspring.services.rule_evaluator.setting_aside import Sifting, may_be_poison
-from hairspring.services.rule_evaluator.work import Retries, Turn, Wake, waiting_rebuilds
+from hairspring.services.rule_evaluator.work import (
+    EventRecord,
+    Retries,
+    Turn,
+    Wake,
+    key_of,
+    waiting_rebuilds,
+)
 from hairspring.store.encoding import UnreadableState
 from hairspring.store.port import Effects, Finish, Key, SegmentStore, Stored
 from hairspring.wire.inputs import to_engine
@@ -46,6 +53,7 @@ class Turns:
         clock: Clock,
         lateness: int,
         horizon: int | None,
+        detail: Detail,
     ) -> None:
         self._owned = owned
         self._store = store
@@ -59,6 +67,7 @@ class Turns:
         self._kept = kept = Kept(store, adopting.plans)
         self._sifting = Sifting(kept.fresh, self._fold, quarantine, clock)
         self._retrying = Retrying(store, kept.fresh, histories, self._fold, quarantine, clock)
+        self._lines = Lines(detail)
         self._log = get_logger()
 
     async def do(self, turn: Turn) -> None:
@@ -69,7 +78,7 @@ class Turns:
             if not may_be_poison(error):
                 raise
             fold, effects = await self._sifted(turn, error)
-        await self._commit(fold, effects)
+        await self._commit(fold, effects, turn.records)
         for wake in turn.wakes:
             await self._read(wake, fold.stored)
         if turn.retries is not None:
@@ -213,17 +222,18 @@ class Turns:
         for rebuild in todo:
             fold.rebuild(rebuild, histories[rebuild.key, rebuild.cause])
 
-    async def _commit(self, fold: Fold, effects: Effects) -> None:
+    async def _commit(
+        self, fold: Fold, effects: Effects, records: Sequence[EventRecord] = ()
+    ) -> None:
+        """Commits, arms the timers, and tells of it and of the events that were judged."""
+        appended: list[Appended] = []
         shards = {key.shard for key in effects.profiles()} | effects.owned.keys()
-        if not shards:
-            return
-        effects.owned = {shard: self._owned[shard] for shard in shards}
-        await self._store.commit(effects)
-        self._quarantine.committed(effects)
-        await self._alarms.arm(fold.alarms)
-        now = self._clock()
-        for told in fold.told:
-            lines.write(self._log, told, now)
+        if shards:
+            effects.owned = {shard: self._owned[shard] for shard in shards}
+            appended = await self._store.commit(effects)
+            self._quarantine.committed(effects)
+            await self._alarms.arm(fold.alarms)
+        self._lines.of_turn(fold, appended, records, self._clock())
 
     async def _read(self, wake: Wake, found: Mapping[Key, Stored]) -> None:
         """Shows profiles to whoever had them looked at; what raises there is that caller's."""
@@ -244,8 +254,3 @@ class Turns:
             return (await self._kept.fresh([key]))[key]
         except UnreadableState:
             return Stored(state=ProfileState())
-
-
-def key_of(record: EventRecord) -> Key:
-    """Whose record it is."""
-    return Key(record.shard, record.workspace_id, record.profile_id)

@@ -177,6 +177,11 @@ class Inbox:
         return records, sort is not None and sort[0] == "finished"
 
 
+def key_of(record: EventRecord) -> Key:
+    """Whose record it is."""
+    return Key(record.shard, record.workspace_id, record.profile_id)
+
+
 def waiting_rebuilds(stored: Stored) -> list[Rebuild]:
     """The rebuilds of a profile that can be done, the earliest first.
 

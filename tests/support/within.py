@@ -18,7 +18,9 @@ from tests.support.cluster import Cluster, Service
 
 
 @asynccontextmanager
-async def within(directory: Path, postgres_url: str, redis_url: str) -> AsyncIterator[Cluster]:
+async def within(
+    directory: Path, postgres_url: str, redis_url: str, **more: object
+) -> AsyncIterator[Cluster]:
     """Run both as tasks, on real servers; in the end they are told to stop."""
     running = Cluster([Service(name, {}, directory) for name in ("ingest", "rule_evaluator")])
     addresses = {name: service.address for name, service in running.services.items()}
@@ -29,6 +31,7 @@ async def within(directory: Path, postgres_url: str, redis_url: str) -> AsyncIte
         "ingest_listen": addresses["ingest"],
         "ingest_address": addresses["ingest"],
         "evaluator_listen": addresses["rule_evaluator"],
+        **more,
     }
     stop = Stop()
     async with asyncio.TaskGroup() as tasks:

@@ -18,6 +18,7 @@ from hairspring.engine.records import (
     Transition,
 )
 from hairspring.wire.times import from_ms, iso, ms_of, set_ms, to_ms
+from hairspring.wire.traces import trace_of_event, trace_of_moment
 
 _CHANGES = {
     Change.ENTERED: transition_pb2.CHANGE_ENTERED,
@@ -45,8 +46,6 @@ def to_contract(
     match record:
         case Transition():
             _set_transition(out.transition, record, with_flows)
-            cause = record.cause.event
-            out.trace_id = f"event-{cause.order}" if cause else f"time-{record.effective_at}"
         case Held():
             out.held.segment, out.held.reason = record.segment, record.reason
             set_ms(out.held.rise_time, record.rise_at)
@@ -57,7 +56,6 @@ def to_contract(
             set_ms(out.dropped.rise_time, record.rise_at)
         case Matched():
             out.matched.event.CopyFrom(_reference(record.event))
-            out.trace_id = f"event-{record.event.order}"
         case _:
             assert_never(record)
     return out
@@ -116,7 +114,21 @@ def read_record(
     record.workspace_id = workspace
     record.profile_id = profile
     set_ms(record.record_time, accepted_at)
+    record.trace_id = _trace_of(record)
     return record
+
+
+def _trace_of(record: transition_pb2.Record) -> str:
+    workspace, body = record.workspace_id, record.WhichOneof("body")
+    if body == "transition":
+        transition = record.transition
+        if transition.cause.WhichOneof("kind") == "event":
+            return trace_of_event(workspace, transition.cause.event.message_id)
+        at = to_ms(transition.effective_time)
+        return trace_of_moment(workspace, record.profile_id, at)
+    if body == "matched":
+        return trace_of_event(workspace, record.matched.event.message_id)
+    return ""
 
 
 def transition_json(record: transition_pb2.Record) -> dict[str, Any]:

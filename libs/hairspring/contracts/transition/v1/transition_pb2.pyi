@@ -109,7 +109,7 @@ class Record(_message.Message):
     plan_version: _builtins.int
     """The plan version that it was judged by."""
     trace_id: _builtins.str
-    """Ties the record to the logs of the services."""
+    """Ties the record to the logs of the services. Derived from the cause: 16 bytes in hexadecimal."""
     @_builtins.property
     def record_time(self) -> _timestamp_pb2.Timestamp:
         """When it was recorded. Never goes back along the log."""
