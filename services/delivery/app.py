@@ -19,6 +19,7 @@ from hairspring.ownership.postgres import PostgresOwnership, install_shards
 from hairspring.runtime.client import open_channel
 from hairspring.runtime.clock import Clock, now_ms
 from hairspring.runtime.config import BadSettings
+from hairspring.runtime.metrics import serve_metrics
 from hairspring.services.delivery.adapters.definitions import Definitions
 from hairspring.services.delivery.adapters.evaluator import Evaluator
 from hairspring.services.delivery.adapters.ingest import Ingest
@@ -32,6 +33,7 @@ from hairspring.services.delivery.handlers.flows import FlowHandlers
 from hairspring.services.delivery.handlers.messages import MessageHandlers
 from hairspring.services.delivery.ledger import Ledger
 from hairspring.services.delivery.mail import BadAddress, Sender, sender_of
+from hairspring.services.delivery.metrics import Watch
 from hairspring.services.delivery.replica import Replica
 from hairspring.services.delivery.ringing import Ringing
 from hairspring.services.delivery.sender import Sending
@@ -106,6 +108,8 @@ async def build(settings: DeliverySettings, clock: Clock = now_ms) -> AsyncItera
             clock=clock,
             drain_seconds=settings.drain_seconds,
         )
+        watch = Watch(ledger, waits, queue)
+        await stack.enter_async_context(serve_metrics(settings.delivery_metrics, [watch.refresh]))
         yield App(replica=replica, listing=Listing(pool, SCHEMA))
 
 

@@ -8,6 +8,7 @@ import contextlib
 from hairspring.ownership.port import Ownership
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.logging import get_logger
+from hairspring.runtime.metrics import SHARDS_ACQUIRED
 from hairspring.runtime.tasks import Supervisor
 from hairspring.services.delivery.adapters.store import DeliveryStore
 from hairspring.services.delivery.follower import Follower
@@ -59,6 +60,7 @@ class Replica:
         """Stand by, work, and stand by again, without end. Cancel it to have it drain and end."""
         while True:
             self._ledger.take(await self._ownership.stand_by())
+            SHARDS_ACQUIRED.inc(len(self._ledger.owned))
             try:
                 await self._work()
             finally:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.logging import get_logger
+from hairspring.runtime.metrics import TIMER_REBUILDS, TIMER_SWEEPS
 from hairspring.services.delivery.adapters.calls import Away
 from hairspring.services.delivery.adapters.store import DeliveryStore
 from hairspring.services.delivery.ledger import Ledger
@@ -71,6 +72,7 @@ class Ringing:
     async def on_lost(self, shards: frozenset[int]) -> None:
         """Rebuild the waits of these shards. Raises QueueUnavailable or Fenced."""
         for shard in shards & self._ledger.owned.keys():
+            TIMER_REBUILDS.inc()
             epoch, generation = self._ledger.owned[shard].epoch, secrets.token_hex(8)
             await self._queue.begin(shard, epoch=epoch, generation=generation)
             await self._page_in(shard)
@@ -95,6 +97,7 @@ class Ringing:
 
     async def sweep(self) -> None:
         """Look at what is due in Postgres, while the delay queue is away."""
+        TIMER_SWEEPS.inc()
         shards = list(self._ledger.owned)
         overdue = await self._store.overdue(shards, self._clock(), MOST_STRAYS)
         try:

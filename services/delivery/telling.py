@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from hairspring.runtime.logging import get_logger
 from hairspring.services.delivery.messages import Message, MessageStatus
+from hairspring.services.delivery.metrics import MESSAGE_LATENESS, MESSAGES, RUNS
 from hairspring.services.delivery.runs import Run, RunStatus
 
 log = get_logger()
@@ -38,6 +39,9 @@ def tell_messages(messages: Iterable[Message], runs: Iterable[Run] = ()) -> None
     for message in messages:
         if message.status not in _MESSAGES:
             continue
+        MESSAGES.labels(message.status.name.lower()).inc()
+        if message.status is MessageStatus.SENT and message.sent_at is not None:
+            MESSAGE_LATENESS.observe(max(message.sent_at - message.due_at, 0) / 1000)
         log.info(
             _MESSAGES[message.status],
             workspace=message.workspace,
@@ -53,6 +57,7 @@ def tell_messages(messages: Iterable[Message], runs: Iterable[Run] = ()) -> None
 
 
 def _tell_run(event: str, run: Run, **fields: object) -> None:
+    RUNS.labels(event.removeprefix("run_")).inc()
     log.info(
         event,
         workspace=run.workspace,

@@ -57,6 +57,11 @@ class Waits:
         self._epochs = epochs
         self._loop: TimerLoop | None = None
 
+    @property
+    def away(self) -> bool:
+        """Whether the delay queue does not answer."""
+        return self._loop is not None and self._loop.away
+
     def ring_on(self, loop: TimerLoop) -> None:
         """Wake this loop when something is scheduled."""
         self._loop = loop

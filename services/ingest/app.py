@@ -14,6 +14,7 @@ from hairspring.database.migrations import Migrations, migrate
 from hairspring.database.notices import Notices
 from hairspring.database.pool import DatabaseUnavailable, open_pool
 from hairspring.log import port, postgres
+from hairspring.runtime.metrics import serve_metrics
 from hairspring.runtime.patience import until_it_works
 from hairspring.runtime.tasks import Supervisor
 from hairspring.services.ingest.adapters.installation import settle_shards
@@ -22,6 +23,7 @@ from hairspring.services.ingest.event_handlers import EventHandlers
 from hairspring.services.ingest.group_commit import GroupCommit, Limits
 from hairspring.services.ingest.imports import CONCURRENT, Imports
 from hairspring.services.ingest.log_handlers import EventLogHandlers
+from hairspring.services.ingest.metrics import WAITING, refresh_head
 from hairspring.services.ingest.recording import Recording
 
 SCHEMA = "ingest"
@@ -88,10 +90,15 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
         loops = await stack.enter_async_context(Supervisor())
         loops.start("silent-imports", lambda: _finish_silent(imports, settings.import_silence))
         recording = Recording(group.submit, imports, shards=shards, new_id=lambda: uuid.uuid4().hex)
+        read = postgres.PostgresLog(pool, notices, SCHEMA)
+        WAITING.set_function(lambda: group.held)
+        await stack.enter_async_context(
+            serve_metrics(settings.ingest_metrics, [lambda: refresh_head(read)])
+        )
         yield App(
             events=EventHandlers(recording, imports),
             log=EventLogHandlers(
-                postgres.PostgresLog(pool, notices, SCHEMA),
+                read,
                 shards=shards,
                 horizon=settings.horizon_ms,
             ),

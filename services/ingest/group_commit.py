@@ -16,6 +16,7 @@ from hairspring.runtime.errors import Exhausted, Unavailable, is_outage
 from hairspring.runtime.logging import get_logger
 from hairspring.runtime.tasks import Supervisor
 from hairspring.services.ingest.appending import Append, Outcome, append_splitting
+from hairspring.services.ingest.metrics import GROUP_EVENTS, GROUP_SECONDS
 
 STOPPING = "the service is shutting down; call again"
 AWAY = "the database does not answer just now; try again"
@@ -80,6 +81,11 @@ class GroupCommit:
         self._refuse_waiting(STOPPING)
         await self._writers.stop()
 
+    @property
+    def held(self) -> int:
+        """How many entries are in hand and not committed yet."""
+        return self._held_entries
+
     async def submit(self, entries: Sequence[Entry]) -> list[Outcome]:
         """Answer what became of each entry, once all of them are committed or refused.
 
@@ -141,8 +147,9 @@ class GroupCommit:
     async def _write(self, tickets: list[_Ticket]) -> None:
         """Append one group and tell its callers. Errors are theirs; the writer goes on."""
         entries = [entry for ticket in tickets for entry in ticket.entries]
+        GROUP_EVENTS.observe(len(entries))
         try:
-            with self._watched():
+            with self._watched(), GROUP_SECONDS.time():
                 outcomes = await append_splitting(self._append, entries)
             self._answer(tickets, outcomes)
         except Exception as error:

@@ -11,6 +11,7 @@ from hairspring.services.ingest.appending import Outcome as Appended
 from hairspring.services.ingest.appending import Unstorable
 from hairspring.services.ingest.imports import Imports
 from hairspring.services.ingest.judging import Refused, Sound
+from hairspring.services.ingest.metrics import count_events
 
 
 class Status(Enum):
@@ -75,10 +76,12 @@ class Recording:
     async def _append(self, judged: Sequence[Sound | Refused], append: Submit) -> list[Result]:
         """Append what is sound, and tell the results in the order of the request."""
         outcomes = iter(await append([one.entry for one in judged if isinstance(one, Sound)]))
-        return [
+        results = [
             _refused(one) if isinstance(one, Refused) else _result(one, next(outcomes))
             for one in judged
         ]
+        count_events([result.status for result in results])
+        return results
 
 
 def _refused(refused: Refused) -> Result:

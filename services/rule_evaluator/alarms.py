@@ -15,6 +15,7 @@ from hairspring.ownership.port import Owned
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.errors import Unavailable
 from hairspring.runtime.logging import get_logger
+from hairspring.runtime.metrics import TIMER_REBUILDS, TIMER_SWEEPS
 from hairspring.store.port import Key, SegmentStore
 from hairspring.timers.loop import TimerLoop
 from hairspring.timers.port import Claimed, Claims, DelayQueue, QueueUnavailable, Timer
@@ -77,6 +78,11 @@ class Alarms:
         finally:
             self._loop = None
 
+    @property
+    def away(self) -> bool:
+        """Whether the delay queue does not answer."""
+        return self._loop is not None and self._loop.away
+
     async def arm(self, alarms: Mapping[Key, int]) -> None:
         """Schedules alarms (by profile, milliseconds UTC) that were committed just now.
 
@@ -134,6 +140,7 @@ class Alarms:
                 await self._refill(shard, epochs[shard])
 
     async def _refill(self, shard: int, epoch: int) -> None:
+        TIMER_REBUILDS.inc()
         generation = secrets.token_hex(8)
         await self._queue.begin(shard, epoch=epoch, generation=generation)
         after: Key | None = None
@@ -148,6 +155,7 @@ class Alarms:
 
     async def _sweep_now(self) -> None:
         """While Redis is away: rings what is due from Postgres."""
+        TIMER_SWEEPS.inc()
         await self._sweep(self._clock())
 
     async def _sweep(self, before: int) -> None:

@@ -37,6 +37,7 @@ from hairspring.ownership.port import Owned, new_replica_id
 from hairspring.ownership.postgres import PostgresOwnership, install_shards
 from hairspring.runtime.client import open_channel
 from hairspring.runtime.clock import Clock, now_ms
+from hairspring.runtime.metrics import serve_metrics
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.adapters.profiles import Profiles
 from hairspring.services.rule_evaluator.alarms import Alarms
@@ -51,6 +52,7 @@ from hairspring.services.rule_evaluator.handlers.quarantine import QuarantineHan
 from hairspring.services.rule_evaluator.handlers.segments import SegmentHandlers
 from hairspring.services.rule_evaluator.handlers.transitions import TransitionHandlers
 from hairspring.services.rule_evaluator.lines import Detail
+from hairspring.services.rule_evaluator.metrics import Watch
 from hairspring.services.rule_evaluator.plans import PlanBook
 from hairspring.services.rule_evaluator.term import Term, TermEnded
 from hairspring.store import postgres as store_postgres
@@ -133,18 +135,26 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
             horizon=settings.horizon_ms,
         )
 
+        watch = Watch(events, queue, clock)
+        await enter(
+            serve_metrics(settings.evaluator_metrics, [watch.refresh, watch.refresh_timers])
+        )
+
         def make_term(owned: dict[int, Owned]) -> Term:
-            return Term(
+            alarms = Alarms(queue, store, clock, settings.lateness_ms)
+            term = Term(
                 owned,
                 store=store,
                 events=events,
-                alarms=Alarms(queue, store, clock, settings.lateness_ms),
+                alarms=alarms,
                 book=book,
                 clock=clock,
                 lateness=settings.lateness_ms,
                 horizon=settings.horizon_ms,
                 detail=Detail(settings.evaluator_log_detail),
             )
+            watch.began(term, alarms)
+            return term
 
         evaluation = Evaluation(ownership, notices, book, definitions.channel, make_term)
         yield App(

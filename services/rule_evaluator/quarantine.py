@@ -47,6 +47,9 @@ class Quarantine:
     def __contains__(self, key: Key) -> bool:
         return key in self._marks
 
+    def __len__(self) -> int:
+        return len(self._marks)
+
     def entries(self, key: Key) -> int:
         """How much of a profile is set aside."""
         mark = self._marks.get(key)

@@ -19,6 +19,7 @@ from hairspring.services.rule_evaluator.adopting import Adopting
 from hairspring.services.rule_evaluator.alarms import Alarms
 from hairspring.services.rule_evaluator.histories import Found, Histories
 from hairspring.services.rule_evaluator.lines import Detail
+from hairspring.services.rule_evaluator.metrics import FAILURES, TURN_SECONDS
 from hairspring.services.rule_evaluator.plans import PlanBook
 from hairspring.services.rule_evaluator.quarantine import Quarantine
 from hairspring.services.rule_evaluator.setting_aside import may_be_poison
@@ -65,6 +66,7 @@ class Term:
         self._lateness = lateness
         self._horizon = horizon
         self._histories = Histories(events, horizon)
+        self.over = False
         self._log = get_logger()
         self._inbox = Inbox(min(shard.position for shard in owned.values()))
         self._adopting = Adopting(
@@ -92,6 +94,21 @@ class Term:
         self._rebuilds_noticed = asyncio.Event()
         self._checkpoint = self._inbox.position
 
+    @property
+    def position(self) -> int:
+        """Everything up to here in the event log has been evaluated."""
+        return self._inbox.position
+
+    @property
+    def waiting(self) -> int:
+        """How many events were read and wait for their turn."""
+        return len(self._inbox)
+
+    @property
+    def quarantined(self) -> int:
+        """Of how many profiles something is set aside."""
+        return len(self._quarantine)
+
     async def run(self) -> None:
         """Serves the shards until something fails."""
         self._rebuilds_noticed.set()
@@ -106,6 +123,7 @@ class Term:
                 tasks.create_task(self._quarantine.run(self._inbox), name="quarantine")
                 tasks.create_task(self._alarms.run(self), name="alarms")
         finally:
+            self.over = True
             self._inbox.close(TermEnded("these shards are being handed over; ask again"))
 
     def notice_plans(self) -> None:
@@ -170,9 +188,12 @@ class Term:
             else:
                 await self._turns.do(turn)
         except BaseException as error:
+            if isinstance(error, Exception):
+                FAILURES.labels(type(error).__name__).inc()
             turn.settle(TermEnded(f"the evaluation failed and is begun anew: {error}"))
             raise
         ended = asyncio.get_running_loop().time()
+        TURN_SECONDS.observe(ended - began)
         if turn.records or turn.wakes:
             self._live_at = ended
         if turn.folding is not None:

@@ -20,6 +20,7 @@ from hairspring.services.rule_evaluator.folding import Fold
 from hairspring.services.rule_evaluator.histories import Histories
 from hairspring.services.rule_evaluator.kept import Kept
 from hairspring.services.rule_evaluator.lines import Detail, Lines
+from hairspring.services.rule_evaluator.metrics import count_commit
 from hairspring.services.rule_evaluator.pieces import Steps, pieces_of
 from hairspring.services.rule_evaluator.quarantine import Quarantine
 from hairspring.services.rule_evaluator.retrying import Retrying
@@ -233,7 +234,9 @@ class Turns:
             appended = await self._store.commit(effects)
             self._quarantine.committed(effects)
             await self._alarms.arm(fold.alarms)
-        self._lines.of_turn(fold, appended, records, self._clock())
+        now = self._clock()
+        count_commit(fold, effects, len(records), now)
+        self._lines.of_turn(fold, appended, records, now)
 
     async def _read(self, wake: Wake, found: Mapping[Key, Stored]) -> None:
         """Shows profiles to whoever had them looked at; what raises there is that caller's."""

@@ -151,6 +151,9 @@ class Inbox:
             return None
         return turn
 
+    def __len__(self) -> int:
+        return len(self._records)
+
     def close(self, error: BaseException) -> None:
         """Tells everybody who still waits, or comes later, that nothing will come of it here."""
         self._closed = error

@@ -25,7 +25,10 @@ class BadSettings(Exception):
 
 
 class Settings(BaseSettings):
-    """What the processes are told by their environment. Addresses are host:port."""
+    """What the processes are told by their environment. Addresses are host:port.
+
+    `..._metrics` is where a service offers its metrics; empty for nowhere.
+    """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
@@ -41,6 +44,10 @@ class Settings(BaseSettings):
     ingest_listen: str = "127.0.0.1:7301"
     evaluator_listen: str = "127.0.0.1:7302"
     delivery_listen: str = "127.0.0.1:7303"
+
+    ingest_metrics: str = ""
+    evaluator_metrics: str = ""
+    delivery_metrics: str = ""
 
     horizon_days: int = Field(default=90, ge=1, le=3_650)
 

@@ -102,6 +102,11 @@ class TimerLoop:
         finally:
             await self._end_rebuilds()
 
+    @property
+    def away(self) -> bool:
+        """Whether the queue did not answer at the last claim."""
+        return self._away_since is not None
+
     def stop(self) -> None:
         """Ask the loop to end once what it has claimed is served."""
         self._stopping = True
