@@ -24,8 +24,8 @@ from hairspring.services.delivery.adapters.definitions import Definitions
 from hairspring.services.delivery.adapters.evaluator import Evaluator
 from hairspring.services.delivery.adapters.ingest import Ingest
 from hairspring.services.delivery.adapters.listing import Listing
-from hairspring.services.delivery.adapters.smtp import BadServer, Mailer, Server, server_of
-from hairspring.services.delivery.adapters.store import DeliveryStore
+from hairspring.services.delivery.adapters.smtp import BadServer, Server, SmtpMailer, server_of
+from hairspring.services.delivery.adapters.store import PostgresDeliveryStore
 from hairspring.services.delivery.config import DeliverySettings
 from hairspring.services.delivery.facts import FactFinder
 from hairspring.services.delivery.follower import Follower
@@ -82,9 +82,10 @@ async def build(settings: DeliverySettings, clock: Clock = now_ms) -> AsyncItera
             await stack.enter_async_context(open_channel(settings.evaluator_address))
         )
         ingest = Ingest(await stack.enter_async_context(open_channel(settings.ingest_address)))
-        mailer = await stack.enter_async_context(Mailer.open(server, clock))
+        mailer = await stack.enter_async_context(SmtpMailer.open(server, clock))
 
-        store, ledger = DeliveryStore(pool, SCHEMA), Ledger(pool, ownership)
+        store = PostgresDeliveryStore(pool, SCHEMA)
+        ledger = Ledger(store, ownership)
         waits, definitions = Waits(queue, ledger.epochs), Definitions(evaluator)
         sending = Sending(
             store=store,

@@ -11,10 +11,10 @@ from hairspring.runtime.logging import get_logger
 from hairspring.services.delivery.adapters.calls import Away
 from hairspring.services.delivery.adapters.definitions import Definitions
 from hairspring.services.delivery.adapters.evaluator import Evaluator, Records
-from hairspring.services.delivery.adapters.store import DeliveryStore, Place
 from hairspring.services.delivery.following import Book, Change, Entered, Left, fold
 from hairspring.services.delivery.ledger import Ledger
 from hairspring.services.delivery.runs import Entry, Run
+from hairspring.services.delivery.store import DeliveryStore, Place
 from hairspring.services.delivery.telling import tell_messages, tell_runs
 from hairspring.services.delivery.waits import Waits
 from hairspring.wire.flows import Flow
@@ -109,11 +109,11 @@ class Follower:
 
     async def _flows_of(self, changes: Sequence[Change]) -> Callable[[str, int], Sequence[Flow]]:
         """Read the flows of every plan version that these changes were judged by."""
-        wanted = {
+        wanted = dict.fromkeys(
             (change.entry.workspace, change.entry.plan_version)
             for change in changes
             if isinstance(change, Entered) and change.sets_off_flows
-        }
+        )
         known: Mapping[tuple[str, int], Sequence[Flow]] = {
             key: list((await self._definitions.at(*key)).flows.values()) for key in wanted
         }

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
 from hairspring.ownership.port import Fenced, Owned, Ownership
+from hairspring.services.delivery.store import DeliveryStore
 
 
 class Ledger:
@@ -18,8 +18,8 @@ class Ledger:
     and the fence of the effect that follows proves that nobody else at all did.
     """
 
-    def __init__(self, pool: asyncpg.Pool, ownership: Ownership) -> None:
-        self._pool = pool
+    def __init__(self, store: DeliveryStore, ownership: Ownership) -> None:
+        self._store = store
         self._ownership = ownership
         self._owned: dict[int, Owned] = {}
         self._turns = asyncio.Lock()
@@ -51,6 +51,6 @@ class Ledger:
         if not wanted <= self._owned.keys():
             raise Fenced(wanted - self._owned.keys())
         fenced = {shard: self._owned[shard] for shard in sorted(wanted)}
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._store.begin() as connection:
             await self._ownership.fence(connection, fenced, position)
             yield connection

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from collections.abc import Callable
 
 from hairspring.ownership.port import Ownership
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.logging import get_logger
 from hairspring.runtime.metrics import SHARDS_ACQUIRED
 from hairspring.runtime.tasks import Supervisor
-from hairspring.services.delivery.adapters.store import DeliveryStore
 from hairspring.services.delivery.follower import Follower
 from hairspring.services.delivery.ledger import Ledger
 from hairspring.services.delivery.messages import STOPPED
 from hairspring.services.delivery.ringing import Ringing
+from hairspring.services.delivery.store import DeliveryStore
 from hairspring.services.delivery.telling import tell_messages
 from hairspring.services.delivery.waits import Waits
 from hairspring.timers.loop import LoopSettings, TimerLoop
@@ -45,6 +47,7 @@ class Replica:
         ringing: Ringing,
         clock: Clock,
         drain_seconds: float,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ownership = ownership
         self._ledger = ledger
@@ -55,6 +58,7 @@ class Replica:
         self._ringing = ringing
         self._clock = clock
         self._drain_seconds = drain_seconds
+        self._steady = steady
 
     async def run(self) -> None:
         """Stand by, work, and stand by again, without end. Cancel it to have it drain and end."""
@@ -81,6 +85,7 @@ class Replica:
             on_unavailable=self._ringing.sweep,
             name="waits",
             settings=LOOP,
+            steady=self._steady,
         )
         self._waits.ring_on(loop)
         ringing = asyncio.create_task(loop.run(), name="delivery-waits")

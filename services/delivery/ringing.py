@@ -10,9 +10,9 @@ from hairspring.runtime.clock import Clock
 from hairspring.runtime.logging import get_logger
 from hairspring.runtime.metrics import TIMER_REBUILDS, TIMER_SWEEPS
 from hairspring.services.delivery.adapters.calls import Away
-from hairspring.services.delivery.adapters.store import DeliveryStore
 from hairspring.services.delivery.ledger import Ledger
 from hairspring.services.delivery.sender import Sending
+from hairspring.services.delivery.store import DeliveryStore
 from hairspring.services.delivery.waits import Waits, Wake, read_member
 from hairspring.timers.port import Claimed, Claims, DelayQueue
 

@@ -19,8 +19,6 @@ from hairspring.runtime.logging import get_logger
 from hairspring.services.delivery.adapters.calls import Away
 from hairspring.services.delivery.adapters.definitions import Catalog, Definitions
 from hairspring.services.delivery.adapters.evaluator import Evaluator
-from hairspring.services.delivery.adapters.smtp import CONNECTIONS, Mailer
-from hairspring.services.delivery.adapters.store import DeliveryStore
 from hairspring.services.delivery.composing import (
     Composed,
     Facts,
@@ -34,6 +32,7 @@ from hairspring.services.delivery.composing import (
 from hairspring.services.delivery.facts import FactFinder, Wanted
 from hairspring.services.delivery.ledger import Ledger
 from hairspring.services.delivery.mail import Sender
+from hairspring.services.delivery.mailing import CONNECTIONS, Mailer
 from hairspring.services.delivery.messages import (
     Message,
     MessageStatus,
@@ -43,6 +42,7 @@ from hairspring.services.delivery.messages import (
 from hairspring.services.delivery.questions import Answer, Question
 from hairspring.services.delivery.rendering import CannotRender, Prepared, Renderer
 from hairspring.services.delivery.runs import Run
+from hairspring.services.delivery.store import DeliveryStore
 from hairspring.services.delivery.taking_up import Due, Look, look
 from hairspring.services.delivery.telling import tell_messages, tell_runs
 from hairspring.services.delivery.waits import Waits, Wake, wake_of
@@ -264,7 +264,7 @@ class Sending:
         return {run.run_id: run for run in found}
 
     async def _catalogs(self, runs: Iterable[Run]) -> dict[tuple[str, int], Catalog]:
-        versions = {_version(run) for run in runs}
+        versions = dict.fromkeys(map(_version, runs))
         return {version: await self._definitions.at(*version) for version in versions}
 
 

@@ -74,12 +74,28 @@ class MemoryOwnership(Ownership):
         *,
         plan_version: int | None = None,
     ) -> None:
-        """Prove ownership; without a transaction, positions move at once."""
+        """Prove ownership. Positions move at once, or when a transaction in memory is committed.
+
+        Nothing holds the rows until then, so that is when ownership is proved once more.
+        """
+        self._prove(shards)
+        if connection is None:
+            self._move(shards, position, plan_version)
+        else:
+            connection.at_commit(lambda: self._prove(shards))
+            connection.at_commit(lambda: self._move(shards, position, plan_version))
+
+    def _prove(self, shards: Mapping[int, Owned]) -> None:
+        """Raise Fenced unless every shard is owned under its epoch."""
         rows = self._shards.rows
         for shard, owned in shards.items():
             if self._shards.owners.get(shard) is not self or rows[shard].epoch != owned.epoch:
                 self.lost.set()
                 raise Fenced(shards)
+
+    def _move(self, shards: Mapping[int, Owned], position: int, plan_version: int | None) -> None:
+        """Move shards on."""
+        rows = self._shards.rows
         for shard in shards:
             row = rows[shard]
             rows[shard] = replace(

@@ -26,9 +26,9 @@ from aiosmtplib import (
 )
 from hairspring.runtime.clock import Clock
 from hairspring.services.delivery.mail import Envelope
+from hairspring.services.delivery.mailing import CONNECTIONS, Mailer
 from hairspring.services.delivery.messages import Handover, Report
 
-CONNECTIONS = 8
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 30.0
 CONTENT_SECONDS = 120.0
@@ -114,8 +114,8 @@ class _Line:
     idle_since: float = 0.0
 
 
-class Mailer:
-    """Hands mails over, at most `CONNECTIONS` at a time. Used within `open`."""
+class SmtpMailer(Mailer):
+    """Hands mails over by SMTP, at most `CONNECTIONS` at a time. Used within `open`."""
 
     def __init__(self, server: Server, clock: Clock) -> None:
         self._server = server
@@ -128,7 +128,7 @@ class Mailer:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, server: Server, clock: Clock) -> AsyncIterator[Mailer]:
+    async def open(cls, server: Server, clock: Clock) -> AsyncIterator[SmtpMailer]:
         """Give a mailer that connects when it is first used, and hang up in the end."""
         mailer = cls(server, clock)
         try:

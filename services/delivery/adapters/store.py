@@ -1,9 +1,10 @@
-"""The tables of delivery: its runs and messages, written by the owner of their shard."""
+"""The tables of delivery in Postgres."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 from hairspring.services.delivery.adapters.rows import (
@@ -17,13 +18,8 @@ from hairspring.services.delivery.adapters.rows import (
 from hairspring.services.delivery.following import Key
 from hairspring.services.delivery.messages import Message, MessageStatus
 from hairspring.services.delivery.runs import Run, RunStatus
+from hairspring.services.delivery.store import Connection, DeliveryStore, Place
 from hairspring.services.delivery.waits import Wake
-
-Connection: TypeAlias = Any
-"""A connection of asyncpg, from a pool or not."""
-
-Place: TypeAlias = tuple[int, str, str]
-"""Where a profile's rows are: shard, workspace, profile."""
 
 _ACTIVE = int(RunStatus.ACTIVE)
 _PROFILES = "unnest($1::int[], $2::text[], $3::text[]) AS p (shard, workspace, profile)"
@@ -36,11 +32,8 @@ _RUN_KEY = (
 )
 
 
-class DeliveryStore:
-    """Reads and writes runs and messages.
-
-    What writes takes the connection of a transaction that was begun by the fence of ownership.
-    """
+class PostgresDeliveryStore(DeliveryStore):
+    """Reads and writes runs and messages in the tables of a schema."""
 
     def __init__(self, pool: asyncpg.Pool, schema: str) -> None:
         self._pool = pool
@@ -53,6 +46,12 @@ class DeliveryStore:
             MESSAGE_COLUMNS,
             ("shard", "workspace", "profile", "run_id", "step"),
         )
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Connection]:
+        """Open a transaction on a connection of the pool."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            yield connection
 
     async def active_of(self, places: Sequence[Place]) -> list[Run]:
         """Read the runs of these profiles that go on."""
