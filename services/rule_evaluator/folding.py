@@ -18,7 +18,6 @@ from hairspring.log.port import Entry
 from hairspring.ownership.port import Owned
 from hairspring.services.rule_evaluator.forms import Filling
 from hairspring.services.rule_evaluator.plans import Plans
-from hairspring.store.encoding import encode
 from hairspring.store.port import FILL, Effects, Filled, Key, Member, Rebuild, Saved, Stored
 from hairspring.wire.transitions import to_contract
 
@@ -192,19 +191,28 @@ class Fold:
             self._record(key, record, flows, after.version)
         self._arm(key, stored, done.alarm, rung=False)
 
+    def close(self, key: Key) -> None:
+        """Packs a profile that this fold is done with, while what it is made of is at hand."""
+        stored = self.stored[key]
+        if key in self._changed:
+            stored.pack()
+        if key in self._filled:
+            stored.pack_fill()
+        stored.close()
+
     def effects(self, owned: Mapping[int, Owned], position: int) -> Effects:
         """All that was decided, to be committed under the epochs of the shards concerned."""
         return Effects(
             owned=owned,
             position=position,
             states=[
-                Saved(key, encode(self.stored[key].state), self.stored[key].due_at)
+                Saved(key, self.stored[key].pack(), self.stored[key].due_at)
                 for key in sorted(self._changed)
             ],
             fills=[
-                Filled(key, encode(filled))
+                Filled(key, filled)
                 for key in sorted(self._filled)
-                if (filled := self.stored[key].fill) is not None
+                if (filled := self.stored[key].pack_fill()) is not None
             ],
             members=[Member(*named, at) for named, at in self._members.items()],
             records=self._entries,

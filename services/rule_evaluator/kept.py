@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from hairspring.services.rule_evaluator.plans import Plans
 from hairspring.store.port import Key, SegmentStore, Stored
 
-KEPT_PROFILES = 50_000
+KEPT_BYTES = 256 * 1024 * 1024
+PROFILE_BYTES = 600  #: What a profile takes beside its packed state, about.
+SIZED_BY = 2_000  #: By how many profiles their size is known for good.
 
 
 class Kept:
@@ -16,6 +18,7 @@ class Kept:
         self._store = store
         self._plans = plans
         self._profiles: OrderedDict[Key, Stored] = OrderedDict()
+        self._size = float(PROFILE_BYTES)
 
     async def load(self, keys: Collection[Key]) -> dict[Key, Stored]:
         """Gives profiles from memory, and from the store what is not there."""
@@ -27,13 +30,18 @@ class Kept:
         for key in keys:
             kept.move_to_end(key)
             found[key] = kept[key]
-        while len(kept) > max(KEPT_PROFILES, len(found)):
-            kept.popitem(last=False)
+        self._make_room(found)
         return found
 
     async def fresh(self, keys: Collection[Key]) -> dict[Key, Stored]:
-        """Gives profiles as they are stored, and keeps none: to be tried with."""
-        return self._cleared(await self._store.load(keys))
+        """Gives profiles as they are stored, opened, and keeps none: to be tried with.
+
+        Raises UnreadableState.
+        """
+        found = self._cleared(await self._store.load(keys))
+        for stored in found.values():
+            stored.state, stored.fill  # noqa: B018 - reading them opens them
+        return found
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Lets go of profiles, to be read anew."""
@@ -45,10 +53,18 @@ class Kept:
         self._profiles.clear()
 
     def _cleared(self, loaded: dict[Key, Stored]) -> dict[Key, Stored]:
-        """Forgets how profiles stood to segments that are gone."""
+        """Has it forgotten how profiles stood to segments that are gone."""
         for key, stored in loaded.items():
             plan = self._plans[key.shard].by_workspace.get(key.workspace)
-            segments = stored.state.segments
-            for name in segments.keys() - (plan.number.keys() if plan is not None else ()):
-                del segments[name]
+            stored.known = plan.number if plan is not None else ()
         return loaded
+
+    def _make_room(self, used: Mapping[Key, Stored]) -> None:
+        """Lets go of those that were not used for longest, by the size that profiles have."""
+        if not used:
+            return
+        size = sum(stored.size for stored in used.values()) / len(used) + PROFILE_BYTES
+        self._size += (size - self._size) * min(1.0, len(used) / SIZED_BY)
+        most = max(int(KEPT_BYTES / self._size), len(used))
+        while len(self._profiles) > most:
+            self._profiles.popitem(last=False)

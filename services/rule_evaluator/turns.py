@@ -124,22 +124,21 @@ class Turns:
     async def _folded(self, turn: Turn) -> tuple[Fold, Effects]:
         """What follows from a turn, but for profiles that are held."""
         held = self._quarantine.held
-        named = [(key_of(record), record) for record in turn.records]
-        events = [(key, record) for key, record in named if key not in held]
-        woken = [(key, wake) for wake in turn.wakes for key in wake.keys if key not in held]
+        events, woken = _by_profile(turn, held)
         todo = turn.folding.todo if turn.folding is not None else ()
         histories = turn.folding.histories if turn.folding is not None else {}
-        keys = {key for key, _ in events} | {key for key, _ in woken}
-        keys |= {one.key for one in todo if one.key not in held}
+        keys = dict.fromkeys((*events, *woken, *(one.key for one in todo if one.key not in held)))
         fold = self._fold(await self._kept.load(keys))
         await self._fold_first(fold, histories, keys)
-        for key, record in events:
-            if record.event.import_id:
-                fold.touch(key, record.event.import_id)
-            else:
-                fold.event(key, to_engine(record))
-        for key, wake in woken:
-            fold.passed(key, wake.barrier.through, rung=wake.rung)
+        for key in keys:
+            for record in events.get(key, ()):
+                if record.event.import_id:
+                    fold.touch(key, record.event.import_id)
+                else:
+                    fold.event(key, to_engine(record))
+            for wake in woken.get(key, ()):
+                fold.passed(key, wake.barrier.through, rung=wake.rung)
+            fold.close(key)
         self._pass_by(fold, turn)
         return fold, fold.effects({}, turn.position)
 
@@ -216,7 +215,8 @@ class Turns:
         keys: Collection[Key],
     ) -> None:
         """Rebuilds what waits to be rebuilt of profiles; reads the histories that are missing."""
-        todo = [rebuild for key in sorted(keys) for rebuild in waiting_rebuilds(fold.stored[key])]
+        waiting = sorted(key for key in keys if fold.stored[key].rebuilds)
+        todo = [rebuild for key in waiting for rebuild in waiting_rebuilds(fold.stored[key])]
         missing = [rebuild for rebuild in todo if (rebuild.key, rebuild.cause) not in histories]
         if missing:
             histories = {**histories, **await self._histories.read(missing, fold.stored)}
@@ -245,6 +245,7 @@ class Turns:
                 stored = found[key] if key in found else await self._readable(key)
                 stored.incomplete = key in self._quarantine
                 wake.reader(key, stored)
+                stored.close()
         except Exception as error:
             if not may_be_poison(error):
                 raise
@@ -257,3 +258,22 @@ class Turns:
             return (await self._kept.fresh([key]))[key]
         except UnreadableState:
             return Stored(state=ProfileState())
+
+
+def _by_profile(
+    turn: Turn, held: Collection[Key]
+) -> tuple[dict[Key, list[EventRecord]], dict[Key, list[Wake]]]:
+    """The events and the wake-ups of each profile, but for those that are held."""
+    events: dict[Key, list[EventRecord]] = {}
+    for record in turn.records:
+        key = key_of(record)
+        if key in events:
+            events[key].append(record)
+        elif key not in held:
+            events[key] = [record]
+    woken: dict[Key, list[Wake]] = {}
+    for wake in turn.wakes:
+        for key in wake.keys:
+            if key not in held:
+                woken.setdefault(key, []).append(wake)
+    return events, woken

@@ -7,7 +7,6 @@ from dataclasses import replace
 from hairspring.engine.state import ProfileState
 from hairspring.log.port import Appended, Log
 from hairspring.ownership.port import Ownership
-from hairspring.store.encoding import decode
 from hairspring.store.memory_quarantine import MemoryQuarantine
 from hairspring.store.port import (
     FILL,
@@ -46,8 +45,7 @@ class MemoryStore(SegmentStore):
         for key in keys:
             if key in self._profiles:
                 state, due_at = self._profiles[key]
-                fill = decode(self._fills[key]) if key in self._fills else None
-                found[key] = Stored(state=decode(state), due_at=due_at, fill=fill)
+                found[key] = Stored(state=state, due_at=due_at, fill=self._fills.get(key))
         for rebuild in sorted(self._rebuilds.values(), key=_by_position):
             if rebuild.key in found:
                 found[rebuild.key].rebuilds.append(rebuild)

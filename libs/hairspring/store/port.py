@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from hairspring.engine.state import ProfileState
 from hairspring.log.port import Appended, Entry
 from hairspring.ownership.port import Owned
 from hairspring.store.keys import Key as Key
 from hairspring.store.quarantine import InVain, Mark, Retry, SetAside
+from hairspring.store.stored import Stored as Stored
 
 #: The cause of a rebuild by which a profile's history is folded for what is being filled.
 FILL = "fill"
@@ -30,22 +30,6 @@ class Rebuild:
     position: int | None = None
     through: int | None = None
     with_flows: bool = False
-
-
-@dataclass(slots=True)
-class Stored:
-    """What is known of a profile: its state, when its timer is due, and what waits to be rebuilt.
-
-    `due_at` may be earlier than the alarm of the state: looking early is harmless. `fill` is its
-    state by what is being filled; None where that has not been folded yet. `incomplete` says, to
-    whoever reads it, that something of the profile is set aside.
-    """
-
-    state: ProfileState
-    due_at: int | None = None
-    rebuilds: list[Rebuild] = field(default_factory=list)
-    fill: ProfileState | None = None
-    incomplete: bool = False
 
 
 class Saved(NamedTuple):

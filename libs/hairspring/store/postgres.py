@@ -11,7 +11,6 @@ from hairspring.engine.state import ProfileState
 from hairspring.log.port import Appended, Log
 from hairspring.ownership.port import Ownership
 from hairspring.store import statements
-from hairspring.store.encoding import decode
 from hairspring.store.port import (
     Adoption,
     Effects,
@@ -49,9 +48,7 @@ class PostgresStore(SegmentStore):
             waiting = await connection.fetch(self._sql(statements.LOAD_REBUILDS), *columns)
         found = {key: Stored(state=ProfileState()) for key in keys}
         for shard, workspace, profile, state, due_at, fill in rows:
-            found[Key(shard, workspace, profile)] = Stored(
-                state=decode(state), due_at=due_at, fill=decode(fill) if fill is not None else None
-            )
+            found[Key(shard, workspace, profile)] = Stored(state=state, due_at=due_at, fill=fill)
         for row in waiting:
             rebuild = _rebuild(row)
             found[rebuild.key].rebuilds.append(rebuild)
