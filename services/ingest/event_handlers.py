@@ -45,7 +45,10 @@ class EventHandlers(event_service_pb2_grpc.EventServiceServicer):
         workspace = workspace_of(request.workspace_id)
         results = await self._recording.record(workspace, _not_too_many(request.events))
         note_call(context, workspace, results)
-        return event_service_pb2.BatchTrackEventsResponse(results=map(to_result, results))
+        answer = event_service_pb2.BatchTrackEventsResponse()
+        for result in results:
+            to_result(result, answer.results.add())
+        return answer
 
     async def IdentifyProfile(
         self, request: event_service_pb2.IdentifyProfileRequest, context: Any
@@ -111,16 +114,19 @@ class EventHandlers(event_service_pb2_grpc.EventServiceServicer):
         return event_service_pb2.FinishImportResponse(position=position)
 
 
-def to_result(result: Result) -> event_service_pb2.EventResult:
-    """Translate what became of one event."""
-    answer = event_service_pb2.EventResult(
-        status=_STATUS[result.status],
-        message_id=result.message_id,
-        position=result.position,
-        problem=result.problem,
-    )
+def to_result(
+    result: Result, into: event_service_pb2.EventResult | None = None
+) -> event_service_pb2.EventResult:
+    """Translate what became of one event, `into` an empty answer where one is given."""
+    answer = event_service_pb2.EventResult() if into is None else into
+    answer.message_id = result.message_id
     if result.status is Status.ACCEPTED:
+        answer.status = event_service_pb2.EVENT_STATUS_ACCEPTED
+        answer.position = result.position
         set_ms(answer.accept_time, result.accepted_at)
+    else:
+        answer.status = _STATUS[result.status]
+        answer.problem = result.problem
     return answer
 
 

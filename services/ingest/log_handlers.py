@@ -122,10 +122,13 @@ class EventLogHandlers(event_log_service_pb2_grpc.EventLogServiceServicer):
         return positions or None
 
 
-def to_event_record(record: Record, horizon: int | None = None) -> event_pb2.EventRecord:
+def to_event_record(
+    record: Record, horizon: int | None = None, into: event_pb2.EventRecord | None = None
+) -> event_pb2.EventRecord:
     """Translate a record of the log, with the time of its event bounded by its acceptance.
 
-    One that came from beyond the `horizon` (milliseconds) is marked.
+    One that came from beyond the `horizon` (milliseconds) is marked. It is written `into` an empty
+    record, where one is given.
     """
     return read_record(
         record.payload,
@@ -135,6 +138,7 @@ def to_event_record(record: Record, horizon: int | None = None) -> event_pb2.Eve
         profile=record.profile,
         accepted_at=record.accepted_at,
         horizon=horizon,
+        into=into,
     )
 
 
@@ -153,7 +157,7 @@ def parts(batch: Batch, horizon: int | None = None) -> Iterator[contract.TailEve
             answer.through_position = answer.records[-1].position
             yield answer
             answer, size = contract.TailEventsResponse(), 0
-        answer.records.append(to_event_record(record, horizon))
+        to_event_record(record, horizon, answer.records.add())
         size += size_of(record)
     answer.through_position = batch.through
     yield answer

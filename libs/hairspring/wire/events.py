@@ -22,20 +22,22 @@ def to_payload(event: event_pb2.Event, *, message_id: str, import_id: str = "") 
     Its time is kept as the sender said it, cut to the millisecond. Raises BadJson where the
     properties, traits or context cannot be taken.
     """
-    named = event.type not in UNNAMED
-    recorded = event_pb2.RecordedEvent(
-        message_id=message_id,
-        name=event.name if named else "",
-        type=event_pb2.EVENT_TYPE_TRACK if named else event.type,
-        properties_json=_properties(event),
-        context_json=(
-            check_object(event.context_json, what="context") if event.context_json else b""
-        ),
-        import_id=import_id,
-    )
+    record = event_pb2.EventRecord()
+    recorded, kind = record.event, event.type
+    recorded.message_id = message_id
+    if kind in UNNAMED:
+        recorded.type = kind
+    else:
+        recorded.type = event_pb2.EVENT_TYPE_TRACK
+        recorded.name = event.name
+    recorded.properties_json = _properties(event)
+    if context := event.context_json:
+        recorded.context_json = check_object(context, what="context")
+    if import_id:
+        recorded.import_id = import_id
     if event.HasField("occur_time"):
         set_ms(recorded.occur_time, to_ms(event.occur_time))
-    return event_pb2.EventRecord(event=recorded).SerializeToString()
+    return record.SerializeToString()
 
 
 def finished_payload(import_id: str, *, with_flows: bool) -> bytes:
@@ -53,19 +55,23 @@ def read_record(
     profile: str,
     accepted_at: int,
     horizon: int | None = None,
+    into: event_pb2.EventRecord | None = None,
 ) -> event_pb2.EventRecord:
     """Read a payload where it stands in the log; its time is bounded by `accepted_at` (ms, UTC).
 
     A live event that lay beyond the `horizon` (milliseconds) when it was accepted is marked.
+    It is read `into` an empty record, where one is given, which spares a copy.
     """
-    record = event_pb2.EventRecord.FromString(payload)
+    record = event_pb2.EventRecord() if into is None else into
+    record.MergeFromString(payload)
     record.position = position
     record.shard = shard
     record.workspace_id = workspace
     record.profile_id = profile
     event = bounded(record, accepted_at).event
-    if horizon is not None and not event.import_id and record.WhichOneof("body") == "event":
-        event.too_old = accepted_at - to_ms(event.occur_time) > horizon
+    old = horizon is not None and accepted_at - to_ms(event.occur_time) > horizon
+    if old and not event.import_id and record.WhichOneof("body") == "event":
+        event.too_old = True
     return record
 
 

@@ -20,8 +20,11 @@ LATEST_MS = 253_402_300_799_999
 
 def to_ms(timestamp: Timestamp) -> int:
     """Answer the milliseconds of a Timestamp, also of one with fields out of their range."""
-    ms = timestamp.seconds * 1000 + min(max(timestamp.nanos, 0), 999_999_999) // 1_000_000
-    return min(max(ms, EARLIEST_MS), LATEST_MS)
+    nanos = timestamp.nanos
+    if not 0 <= nanos <= 999_999_999:
+        nanos = min(max(nanos, 0), 999_999_999)
+    ms = timestamp.seconds * 1000 + nanos // 1_000_000
+    return ms if EARLIEST_MS <= ms <= LATEST_MS else min(max(ms, EARLIEST_MS), LATEST_MS)
 
 
 def from_ms(ms: int) -> Timestamp:
@@ -33,10 +36,12 @@ def from_ms(ms: int) -> Timestamp:
 
 def set_ms(timestamp: Timestamp, ms: int) -> None:
     """Set a Timestamp to a moment; also one that was unset, and to the epoch itself."""
-    seconds, rest = divmod(min(max(ms, EARLIEST_MS), LATEST_MS), 1000)
-    timestamp.seconds = seconds
-    timestamp.nanos = rest * 1_000_000
-    timestamp.SetInParent()
+    if not EARLIEST_MS <= ms <= LATEST_MS:
+        ms = min(max(ms, EARLIEST_MS), LATEST_MS)
+    timestamp.seconds = ms // 1000
+    timestamp.nanos = ms % 1000 * 1_000_000
+    if ms == 0:  # fields that are set to zero do not set their message
+        timestamp.SetInParent()
 
 
 def ms_of(message: Message, field: str) -> int | None:
