@@ -1,6 +1,6 @@
 """Puts the rule evaluator together: everything that it needs, and how it is taken apart."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -51,10 +51,12 @@ from hairspring.services.rule_evaluator.handlers.preview import PreviewHandlers
 from hairspring.services.rule_evaluator.handlers.quarantine import QuarantineHandlers
 from hairspring.services.rule_evaluator.handlers.segments import SegmentHandlers
 from hairspring.services.rule_evaluator.handlers.transitions import TransitionHandlers
+from hairspring.services.rule_evaluator.lanes import Lanes
 from hairspring.services.rule_evaluator.lines import Detail
-from hairspring.services.rule_evaluator.metrics import Watch
 from hairspring.services.rule_evaluator.plans import PlanBook
-from hairspring.services.rule_evaluator.term import Term, TermEnded
+from hairspring.services.rule_evaluator.term import Term
+from hairspring.services.rule_evaluator.watch import Watch
+from hairspring.services.rule_evaluator.work import TermEnded
 from hairspring.store import postgres as store_postgres
 from hairspring.store.definitions import DefinitionStore
 from hairspring.store.postgres import PostgresStore
@@ -135,28 +137,30 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
             horizon=settings.horizon_ms,
         )
 
-        watch = Watch(events, queue, clock)
+        watch = Watch(events, queue)
         await enter(
             serve_metrics(settings.evaluator_metrics, [watch.refresh, watch.refresh_timers])
         )
 
-        def make_term(owned: dict[int, Owned]) -> Term:
-            alarms = Alarms(queue, store, clock, settings.lateness_ms)
-            term = Term(
+        def make_term(owned: Mapping[int, Owned]) -> Term:
+            return Term(
                 owned,
                 store=store,
                 events=events,
-                alarms=alarms,
+                alarms=Alarms(queue, store, clock, settings.lateness_ms),
                 book=book,
                 clock=clock,
                 lateness=settings.lateness_ms,
                 horizon=settings.horizon_ms,
                 detail=Detail(settings.evaluator_log_detail),
             )
-            watch.began(term, alarms)
-            return term
 
-        evaluation = Evaluation(ownership, notices, book, definitions.channel, make_term)
+        def make_lanes(owned: dict[int, Owned]) -> Lanes:
+            lanes = Lanes(owned, make_term)
+            watch.began(lanes)
+            return lanes
+
+        evaluation = Evaluation(ownership, notices, book, definitions.channel, make_lanes)
         yield App(
             evaluation=evaluation,
             definitions=DefinitionHandlers(definitions, applying),

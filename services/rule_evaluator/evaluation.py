@@ -9,15 +9,15 @@ from hairspring.database.pool import DatabaseUnavailable
 from hairspring.ownership.port import Fenced, Owned, Ownership
 from hairspring.runtime.errors import Unavailable
 from hairspring.runtime.logging import get_logger
+from hairspring.services.rule_evaluator.lanes import Lanes
 from hairspring.services.rule_evaluator.plans import PlanBook
-from hairspring.services.rule_evaluator.term import Term
 from hairspring.services.rule_evaluator.work import Reader
 from hairspring.store.port import Key
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 
-TermMaker = Callable[[dict[int, Owned]], Term]
+TermMaker = Callable[[dict[int, Owned]], Lanes]
 
 
 class Evaluation:
@@ -36,7 +36,7 @@ class Evaluation:
         self._notices = notices
         self._channel = channel
         self._make_term = make_term
-        self._term: Term | None = None
+        self._term: Lanes | None = None
         self._log = get_logger()
 
     async def run(self) -> None:
@@ -74,13 +74,13 @@ class Evaluation:
             raise Unavailable("this replica does not own the shard of that profile now; ask again")
         await term.look(keys, through=through, reader=reader)
 
-    async def _serve(self, term: Term) -> None:
+    async def _serve(self, term: Lanes) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(term.run(), name="term")
             tasks.create_task(self._watch_plans(term), name="plans")
             tasks.create_task(self._watch_ownership(), name="ownership")
 
-    async def _watch_plans(self, term: Term) -> None:
+    async def _watch_plans(self, term: Lanes) -> None:
         async with self._notices.subscribe(self._channel) as noticed:
             while True:
                 noticed.clear()

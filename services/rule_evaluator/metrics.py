@@ -1,23 +1,11 @@
 """What the rule evaluator counts, and what it looks up when somebody scrapes."""
 
-from collections.abc import Collection, Sequence
-from typing import Protocol
-
 from hairspring.engine.records import Origin, Transition
-from hairspring.ownership.port import Owned
-from hairspring.runtime.clock import Clock
 from hairspring.runtime.metrics import (
     SECONDS,
-    SHARDS_ACQUIRED,
-    SHARDS_OWNED,
-    TIMERS_AWAY,
-    TIMERS_PENDING,
 )
-from hairspring.services.rule_evaluator.adapters.event_log import EventLog
-from hairspring.services.rule_evaluator.alarms import Alarms
 from hairspring.services.rule_evaluator.folding import Fold
 from hairspring.store.port import Effects
-from hairspring.timers.port import DelayQueue
 from prometheus_client import Counter, Gauge, Histogram
 
 EVENTS = Counter("hairspring_events_evaluated", "Events that were evaluated and committed.")
@@ -47,26 +35,8 @@ LAG = Gauge(
     "How far a shard stands behind the end of the event log.",
     ["shard"],
 )
+LANES = Gauge("hairspring_lanes", "Groups of shards that are evaluated side by side.")
 WAITING = Gauge("hairspring_waiting_events", "Events that were read and wait for their turn.")
-
-
-class Working(Protocol):
-    """A term, as far as it is looked at here."""
-
-    owned: dict[int, Owned]
-    over: bool
-
-    @property
-    def position(self) -> int:
-        """Everything up to here has been evaluated."""
-
-    @property
-    def waiting(self) -> int:
-        """How many events wait for their turn."""
-
-    @property
-    def quarantined(self) -> int:
-        """Of how many profiles something is set aside."""
 
 
 def count_commit(fold: Fold, effects: Effects, events: int, now: int) -> None:
@@ -84,44 +54,3 @@ def count_commit(fold: Fold, effects: Effects, events: int, now: int) -> None:
     for one in effects.set_aside:
         SET_ASIDE.labels(one.what.value).inc()
     RELEASED.inc(len(effects.released))
-
-
-class Watch:
-    """Knows the term that serves now, and asks about it when somebody scrapes."""
-
-    def __init__(self, events: EventLog, queue: DelayQueue, clock: Clock) -> None:
-        self._events = events
-        self._queue = queue
-        self._clock = clock
-        self._term: Working | None = None
-        self._alarms: Alarms | None = None
-        self._owned: Collection[int] = ()
-
-    def began(self, term: Working, alarms: Alarms) -> None:
-        """Notes that a term begins."""
-        TERMS.inc()
-        SHARDS_ACQUIRED.inc(len(term.owned.keys() - set(self._owned)))
-        self._term, self._alarms, self._owned = term, alarms, frozenset(term.owned)
-
-    async def refresh(self) -> None:
-        """Looks up what is known in this process, then how far the log goes."""
-        term = self._term if self._term is not None and not self._term.over else None
-        shards: Sequence[int] = sorted(term.owned) if term is not None else ()
-        SHARDS_OWNED.set(len(shards))
-        WAITING.set(0 if term is None else term.waiting)
-        QUARANTINED.set(0 if term is None else term.quarantined)
-        LAG.clear()
-        if term is None or self._alarms is None:
-            return
-        TIMERS_AWAY.set(self._alarms.away)
-        head = (await self._events.barrier(0)).position
-        for shard in shards:
-            LAG.labels(str(shard)).set(
-                max(head - max(term.position, term.owned[shard].position), 0)
-            )
-
-    async def refresh_timers(self) -> None:
-        """Looks up how many alarms are in the delay queue."""
-        TIMERS_PENDING.set(float("nan"))
-        if self._term is not None and not self._term.over:
-            TIMERS_PENDING.set(await self._queue.pending(sorted(self._term.owned)))

@@ -8,6 +8,7 @@ not committed is thrown away, and the next term starts from what is in Postgres.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import grpc
 from hairspring.ownership.port import Owned
@@ -28,6 +29,8 @@ from hairspring.services.rule_evaluator.work import (
     Folding,
     Inbox,
     Reader,
+    SlowShard,
+    TermEnded,
     Turn,
     Wake,
 )
@@ -40,6 +43,9 @@ FILLING_SHARE = 4
 LIVE_SECONDS = 0.25  #: How recent work has to be for that.
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
+CROWD_SECONDS = 1.0
+CROWDED_LOOKS = 3
+"""A shard that crowds out others at so many looks in a row gets a lane of its own."""
 
 
 class Term:
@@ -67,6 +73,8 @@ class Term:
         self._horizon = horizon
         self._histories = Histories(events, horizon)
         self.over = False
+        self.may_divide = False
+        self._slow: int | None = None
         self._log = get_logger()
         self._inbox = Inbox(min(shard.position for shard in owned.values()))
         self._adopting = Adopting(
@@ -105,9 +113,21 @@ class Term:
         return len(self._inbox)
 
     @property
+    def timers_away(self) -> bool:
+        """Whether the delay queue does not answer."""
+        return self._alarms.away
+
+    @property
     def quarantined(self) -> int:
         """Of how many profiles something is set aside."""
         return len(self._quarantine)
+
+    def standing(self) -> dict[int, Owned]:
+        """The shards from where they stand, between two turns."""
+        return {
+            shard: replace(owned, position=max(owned.position, self.position))
+            for shard, owned in self.owned.items()
+        }
 
     async def run(self) -> None:
         """Serves the shards until something fails."""
@@ -120,11 +140,18 @@ class Term:
                 tasks.create_task(self._do_turns(), name="turns")
                 tasks.create_task(self._fold_in_background(), name="rebuilds")
                 tasks.create_task(self._adopting.run(), name="fills")
+                tasks.create_task(self._watch_crowding(), name="crowding")
                 tasks.create_task(self._quarantine.run(self._inbox), name="quarantine")
                 tasks.create_task(self._alarms.run(self), name="alarms")
         finally:
             self.over = True
             self._inbox.close(TermEnded("these shards are being handed over; ask again"))
+
+    def set_apart(self, shard: int) -> None:
+        """Ends the term by SlowShard after the turn in hand, where there are other shards too."""
+        if len(self.owned) > 1:
+            self._slow = shard
+            self._inbox.bell.set()
 
     def notice_plans(self) -> None:
         """Tells that there may be a new plan version."""
@@ -174,9 +201,22 @@ class Term:
             while adopted or turn is not None:
                 if turn is not None:
                     await self._settled_turn(turn)
+                if self._slow is not None:
+                    raise SlowShard(self._slow)
                 adopted, turn = await self._adopt_next(), self._inbox.take()
             await self._checkpoint_if_far()
             await self._inbox.bell.wait()
+
+    async def _watch_crowding(self) -> None:
+        """Notices a shard that crowds out the others for seconds."""
+        before, looks = None, 0
+        while self._slow is None:
+            await asyncio.sleep(CROWD_SECONDS)
+            crowding = self._inbox.crowded_by() if self.may_divide else None
+            looks = looks + 1 if crowding is not None and crowding == before else 1
+            before = crowding
+            if crowding is not None and looks >= CROWDED_LOOKS:
+                self.set_apart(crowding)
 
     async def _settled_turn(self, turn: Turn) -> None:
         """Does a turn, and tells those who wait how it went."""
@@ -244,7 +284,3 @@ class Term:
             return
         await self._store.commit(Effects(owned=self.owned, position=position))
         self._checkpoint = position
-
-
-class TermEnded(Exception):
-    """The evaluation of a shard was interrupted; it goes on from what was committed."""

@@ -1,7 +1,7 @@
 """What waits to be done in the shards that are owned: records, wake-ups and rebuilds."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -154,6 +154,13 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._records)
 
+    def crowded_by(self) -> int | None:
+        """The shard that most of the waiting records are of, where no more are taken in."""
+        if len(self._records) < MOST_RECORDS_WAITING:
+            return None
+        [(shard, count)] = Counter(record.shard for record in self._records).most_common(1)
+        return shard if 2 * count > len(self._records) else None
+
     def close(self, error: BaseException) -> None:
         """Tells everybody who still waits, or comes later, that nothing will come of it here."""
         self._closed = error
@@ -178,6 +185,18 @@ class Inbox:
             sort = found
             records.append(self._records.popleft())
         return records, sort is not None and sort[0] == "finished"
+
+
+class TermEnded(Exception):
+    """The evaluation of a shard was interrupted; it goes on from what was committed."""
+
+
+class SlowShard(Exception):
+    """A shard crowds out the others of its lane, and is to get one of its own."""
+
+    def __init__(self, shard: int) -> None:
+        super().__init__(f"shard {shard} crowds out the others")
+        self.shard = shard
 
 
 def key_of(record: EventRecord) -> Key:

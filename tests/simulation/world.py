@@ -30,6 +30,7 @@ from hairspring.services.ingest.recording import Recording
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.alarms import Alarms
 from hairspring.services.rule_evaluator.evaluation import Evaluation
+from hairspring.services.rule_evaluator.lanes import Lanes
 from hairspring.services.rule_evaluator.term import Term
 from hairspring.store.memory import MemoryStore
 from hairspring.store.memory_definitions import MemoryDefinitions
@@ -73,6 +74,7 @@ class Size:
     rules: int
     lateness: int
     late: float
+    apart: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,7 @@ class Replica:
     ownership: Owning
     main: asyncio.Task[Any]
     skew: list[int]
+    lanes: list[Lanes]
 
 
 class World:
@@ -115,6 +118,7 @@ class World:
             rules=chance.randrange(len(SETS)),
             lateness=chance.choice((0, 0, 200, 1_500)),
             late=chance.choice((0, 0.1, 0.3)),
+            apart=chance.choice((1, 5, 50_000)),
         )
         self.loop = VirtualLoop(random.Random(chance.random()))
         self.weather = Weather()
@@ -196,8 +200,14 @@ class World:
         def clock() -> int:
             return self.loop.now_ms() + skew[0]
 
-        def make_term(owned: Any) -> Term:
+        lanes: list[Lanes] = []
+
+        def make_lanes(owned: Any) -> Lanes:
             self.shards.check()
+            lanes[:] = [Lanes(owned, make_term, apart=self.size.apart)]
+            return lanes[0]
+
+        def make_term(owned: Any) -> Term:
             return self.make_term(
                 owned,
                 store=store,
@@ -210,7 +220,7 @@ class World:
             )
 
         notices: Any = self.notices
-        evaluation = Evaluation(ownership, notices, book, definitions.channel, make_term)
+        evaluation = Evaluation(ownership, notices, book, definitions.channel, make_lanes)
 
         async def main() -> None:
             async with Supervisor() as loops:
@@ -225,7 +235,14 @@ class World:
 
         task = self.loop.spawn(process, main())
         self.replicas.append(
-            Replica(process=process, channel=channel, ownership=ownership, main=task, skew=skew)
+            Replica(
+                process=process,
+                channel=channel,
+                ownership=ownership,
+                main=task,
+                skew=skew,
+                lanes=lanes,
+            )
         )
 
     def kill(self, process: Process) -> None:
@@ -411,6 +428,7 @@ class Storm:
             self.move_clock,
             self.ring_astray,
             self.break_connections,
+            self.set_apart,
         ]
         self.kinds = [kind for kind in kinds if chance.random() < 0.3]
         self.pause_seconds = chance.choice((0.2, 0.5, 1.5))
@@ -517,6 +535,14 @@ class Storm:
         """All connections to one ingest break."""
         if self.world.peers:
             self.chance.choice(self.world.peers).break_connections()
+
+    def set_apart(self) -> None:
+        """A shard gets a lane of its own."""
+        terms = [t for one in self.world.replicas for lanes in one.lanes for t in lanes.terms]
+        terms = [term for term in terms if term.may_divide and not term.over]
+        if terms:
+            term = self.chance.choice(terms)
+            term.set_apart(self.chance.choice(sorted(term.owned)))
 
     def _victim(self) -> Replica:
         """Choose a replica: one that owns something, most of the time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,24 @@ from hairspring.services.rule_evaluator.config import EvaluatorSettings
 
 from tests.support.cluster import Cluster, Service
 
+SHARDS = 8
+
 
 @asynccontextmanager
 async def within(
-    directory: Path, postgres_url: str, redis_url: str, **more: object
+    directory: Path,
+    postgres_url: str,
+    redis_url: str,
+    services: Sequence[str] = ("ingest", "rule_evaluator"),
+    **more: object,
 ) -> AsyncIterator[Cluster]:
-    """Run both as tasks, on real servers; in the end they are told to stop."""
+    """Run them as tasks, on real servers; in the end they are told to stop."""
     running = Cluster([Service(name, {}, directory) for name in ("ingest", "rule_evaluator")])
     addresses = {name: service.address for name, service in running.services.items()}
     settings: dict[str, Any] = {
         "postgres_url": postgres_url,
         "redis_url": redis_url,
-        "shards": 8,
+        "shards": SHARDS,
         "ingest_listen": addresses["ingest"],
         "ingest_address": addresses["ingest"],
         "evaluator_listen": addresses["rule_evaluator"],
@@ -35,8 +41,10 @@ async def within(
     }
     stop = Stop()
     async with asyncio.TaskGroup() as tasks:
-        await _started(tasks, stop, ingest.run, IngestSettings(**settings))
-        await _started(tasks, stop, evaluator.run, EvaluatorSettings(**settings))
+        if "ingest" in services:
+            await _started(tasks, stop, ingest.run, IngestSettings(**settings))
+        if "rule_evaluator" in services:
+            await _started(tasks, stop, evaluator.run, EvaluatorSettings(**settings))
         try:
             yield running
         finally:
