@@ -13,7 +13,9 @@ from hairspring.services.delivery.adapters.definitions import Definitions
 from hairspring.services.delivery.adapters.evaluator import Evaluator, Records
 from hairspring.services.delivery.following import Book, Change, Entered, Left, fold
 from hairspring.services.delivery.ledger import Ledger
+from hairspring.services.delivery.metrics import SET_ASIDE
 from hairspring.services.delivery.runs import Entry, Run
+from hairspring.services.delivery.setting_aside import TRIES, may_be_poison, place_of_error
 from hairspring.services.delivery.store import DeliveryStore, Place
 from hairspring.services.delivery.telling import tell_messages, tell_runs
 from hairspring.services.delivery.waits import Waits
@@ -68,7 +70,40 @@ class Follower:
             pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
 
     async def on_batch(self, batch: Records) -> None:
-        """Decide what these records mean, commit it, then set the waits. Raises Away, Fenced."""
+        """Take records in, and where the code raises, one by one. Raises Away, Fenced."""
+        try:
+            await self._take_in(batch)
+        except Exception as error:
+            if not may_be_poison(error):
+                raise
+            for record in batch.records:
+                await self._take_in_or_leave(record)
+            await self._take_in(Records(records=[], through=batch.through))
+
+    async def _take_in_or_leave(self, record: transition_pb2.Record) -> None:
+        """Take a record in, or, after some tries, leave it: told in the log, and counted."""
+        for left in reversed(range(TRIES)):
+            try:
+                await self._take_in(Records(records=[record], through=record.position))
+                return
+            except Exception as error:
+                if not may_be_poison(error):
+                    raise
+                if left:
+                    continue
+                SET_ASIDE.labels("record").inc()
+                log.error(
+                    "record_set_aside",
+                    workspace=record.workspace_id,
+                    profile=record.profile_id,
+                    position=record.position,
+                    trace_id=record.trace_id,
+                    error=type(error).__name__,
+                    raised_at=place_of_error(error),
+                )
+
+    async def _take_in(self, batch: Records) -> None:
+        """Decide what these records mean, commit it, then set the waits."""
         changes = [change for record in batch.records for change in changes_of(record)]
         flows_of = await self._flows_of(changes)
         async with self._ledger.turn():

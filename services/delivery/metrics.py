@@ -16,6 +16,12 @@ MESSAGE_LATENESS = Histogram(
     buckets=SECONDS,
 )
 
+SET_ASIDE = Counter(
+    "hairspring_delivery_set_aside",
+    "What was left aside, since the code failed: a record for good, a run for now.",
+    ["what"],
+)
+
 
 class Watch:
     """Looks up what is known of the work when somebody scrapes."""

@@ -11,9 +11,11 @@ from hairspring.runtime.logging import get_logger
 from hairspring.runtime.metrics import TIMER_REBUILDS, TIMER_SWEEPS
 from hairspring.services.delivery.adapters.calls import Away
 from hairspring.services.delivery.ledger import Ledger
+from hairspring.services.delivery.metrics import SET_ASIDE
 from hairspring.services.delivery.sender import Sending
+from hairspring.services.delivery.setting_aside import may_be_poison, place_of_error
 from hairspring.services.delivery.store import DeliveryStore
-from hairspring.services.delivery.waits import Waits, Wake, read_member
+from hairspring.services.delivery.waits import Waits, Wake, member_of, read_member
 from hairspring.timers.port import Claimed, Claims, DelayQueue
 
 SLICE = 32
@@ -22,6 +24,7 @@ SLICE = 32
 PAGE = 5_000
 FIRST_PAUSE_MS = 500
 LONGEST_PAUSE_MS = 5_000
+FAILED_PAUSE_MS = 60_000
 STRAY_AFTER_MS = 5_000
 MOST_STRAYS = 500
 
@@ -53,15 +56,49 @@ class Ringing:
     async def on_due(self, claims: Claims) -> Iterable[Claimed]:
         """Look at what rang, slice by slice; answers what is done."""
         done: list[Claimed] = []
-        for part in _slices(claims.claimed, SLICE):
+        for first in range(0, len(claims.claimed), SLICE):
+            part = claims.claimed[first : first + SLICE]
             try:
-                await self._sending.look_at(_wakes(part))
+                failed = await self._look(_wakes(part))
             except Away:
-                await self._wait(claims, len(done))
+                await self._wait(claims, first)
                 return done
             self._pause_ms = FIRST_PAUSE_MS
-            done += part
+            done += [one for one in part if (one.shard, one.member) not in failed]
+            later = [one for one in part if (one.shard, one.member) in failed]
+            if later:
+                await self._queue.release(later, due_at=claims.now + FAILED_PAUSE_MS)
         return done
+
+    async def _look(self, wakes: Sequence[Wake]) -> set[tuple[int, str]]:
+        """Look at runs, and where the code raises, one by one; answers the members that failed.
+
+        They ring again, as strays at the latest. Raises Away.
+        """
+        try:
+            await self._sending.look_at(wakes)
+            return set()
+        except Exception as error:
+            if not may_be_poison(error):
+                raise
+        failed = set()
+        for wake in wakes:
+            try:
+                await self._sending.look_at([wake])
+            except Exception as error:
+                if not may_be_poison(error):
+                    raise
+                failed.add((wake.shard, member_of(wake)))
+                SET_ASIDE.labels("run").inc()
+                log.error(
+                    "run_put_off",
+                    workspace=wake.workspace,
+                    profile=wake.profile,
+                    run_id=wake.run_id,
+                    error=type(error).__name__,
+                    raised_at=place_of_error(error),
+                )
+        return failed
 
     async def _wait(self, claims: Claims, done: int) -> None:
         """Have what was not looked at ring again after a pause that grows."""
@@ -102,7 +139,7 @@ class Ringing:
         overdue = await self._store.overdue(shards, self._clock(), MOST_STRAYS)
         try:
             for part in _slices(overdue, SLICE):
-                await self._sending.look_at(part)
+                await self._look(part)
         except Away as error:
             log.warning("sweep_broke_off", error=str(error))
 

@@ -12,13 +12,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import asyncpg
-import grpc
 from hairspring.database.pool import DatabaseUnavailable
 from hairspring.engine.state import ProfileState
 from hairspring.ownership.port import Fenced
 from hairspring.runtime.clock import Clock
-from hairspring.runtime.errors import Problem, is_outage
+from hairspring.runtime.errors import may_be_mistake
 from hairspring.services.rule_evaluator.folding import Fold
 from hairspring.services.rule_evaluator.quarantine import Quarantine, pause_ms
 from hairspring.services.rule_evaluator.work import EventRecord
@@ -32,22 +30,12 @@ MOST_EVENTS = 20  #: Of a profile; where one more fails, the profile is held.
 LONGEST_MESSAGE = 500
 LONGEST_TRACEBACK = 4_000
 
-_OTHERS = (
-    Fenced,
-    Problem,
-    DatabaseUnavailable,
-    QueueUnavailable,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    grpc.RpcError,
-    OSError,
-    MemoryError,
-)
+_OTHERS = (Fenced, DatabaseUnavailable, QueueUnavailable)
 
 
 def may_be_poison(error: Exception) -> bool:
     """Tells whether an error may come from what is evaluated, and not from a server or owner."""
-    return not isinstance(error, _OTHERS) and not is_outage(error)
+    return not isinstance(error, _OTHERS) and may_be_mistake(error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,6 +105,15 @@ def is_outage(error: BaseException) -> bool:
     return type(error) is OSError or _is_redis_outage(error)
 
 
+def may_be_mistake(error: BaseException) -> bool:
+    """Tell whether an error may be a mistake in the code or in what it works on.
+
+    It is none where a caller, a server or another service is to blame.
+    """
+    others = (asyncpg.PostgresError, asyncpg.InterfaceError, grpc.RpcError, OSError, MemoryError)
+    return not isinstance(error, (Problem, *others)) and not is_outage(error)
+
+
 def _is_redis_outage(error: BaseException) -> bool:
     """Tell whether the client of Redis lost its server; without importing it where it is unused."""
     return any(

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeAlias
 
+import asyncpg
 from hairspring.services.delivery.following import Key
 from hairspring.services.delivery.messages import Message, MessageStatus
 from hairspring.services.delivery.runs import Run, RunStatus
@@ -17,7 +18,7 @@ RunKey: TypeAlias = tuple[int, str, str, str]
 """The primary key of a run: shard, workspace, profile, run id. A message's has its step too."""
 
 
-class NotUnique(Exception):
+class NotUnique(asyncpg.UniqueViolationError):
     """A row would stand beside another of the same entry, or of the same flow that goes on."""
 
 
