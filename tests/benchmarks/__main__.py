@@ -26,7 +26,10 @@ BENCHMARKS = {
     "state": state.figures,
     "expressions": expressions.figures,
     "pipeline": pipeline.figures,
+    "stored": pipeline.stored_figures,
 }
+#: Takes long, and is done only where it is asked for.
+UNASKED = {"stored"}
 DIRECTORY = Path("build/bench")
 
 
@@ -79,7 +82,11 @@ def written(value: float) -> str:
 def main(arguments: list[str]) -> None:
     """Measure what the arguments name."""
     given = _arguments(arguments)
-    names = given.only.split(",") if given.only else list(BENCHMARKS)
+    names = (
+        given.only.split(",")
+        if given.only
+        else [name for name in BENCHMARKS if name not in UNASKED]
+    )
     if unknown := [name for name in names if name not in BENCHMARKS]:
         sys.exit(f"There is no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}.")
     size = Size(

@@ -53,6 +53,58 @@ def figures(size: Size, directory: Path, say: Say) -> Iterator[Figure]:
     yield from _told(size, found)
 
 
+def stored_figures(size: Size, directory: Path, say: Say) -> Iterator[Figure]:
+    """Measure whether an event costs more where a hundred times as many profiles are stored."""
+    where = directory / "stored"
+    found: dict[int, list[Measured]] = {}
+    for profiles in (size.profiles // 10, size.profiles * 10):
+        found[profiles] = []
+        for number in range(size.rounds):
+            say(f"round {number + 1} of {size.rounds}: {profiles:,} profiles")
+            shutil.rmtree(where, ignore_errors=True)
+            try:
+                found[profiles].append(asyncio.run(_sustain_alone(size, where, profiles)))
+            finally:
+                shutil.rmtree(where, ignore_errors=True)
+    yield from _told_of_stored(found)
+
+
+async def _sustain_alone(size: Size, directory: Path, profiles: int) -> Measured:
+    async with stage(directory, profiles=profiles) as on:
+        await on.start(on.evaluators[0])
+        await _sustain(on, size.pipeline_seconds / 2)  # what is new at the start is not measured
+        return await _sustain(on, size.pipeline_seconds)
+
+
+def _told_of_stored(found: dict[int, list[Measured]]) -> Iterator[Figure]:
+    few = min(found)
+    for profiles, measured in found.items():
+        times = statistics.median(
+            a.microseconds() / b.microseconds() for a, b in zip(measured, found[few], strict=True)
+        )
+        yield Figure(
+            name=f"pipeline, sustained with {profiles:,} profiles: all",
+            unit="µs/event",
+            values=tuple(one.microseconds() for one in measured),
+            goal="" if profiles == few else f"no more than with {few:,}",
+            command=_COMMAND.replace("pipeline", "stored"),
+            ratio=f"{times:.2f} of {few:,} profiles",
+        )
+        for name in ("rule-evaluator", "postgres: rule-evaluator"):
+            yield Figure(
+                name=f"pipeline, sustained with {profiles:,} profiles: {name}",
+                unit="µs/event",
+                values=tuple(one.microseconds(name) for one in measured),
+                command=_COMMAND.replace("pipeline", "stored"),
+            )
+        yield Figure(
+            name=f"pipeline, memory of the evaluator with {profiles:,} profiles",
+            unit="MB",
+            values=tuple(one.megabytes for one in measured),
+            command=_COMMAND.replace("pipeline", "stored"),
+        )
+
+
 async def _measure(size: Size, directory: Path, say: Say) -> _Found:
     found = _Found()
     say(f"storing {size.profiles:,} profiles")

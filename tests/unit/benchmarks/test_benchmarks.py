@@ -28,7 +28,10 @@ _LONG = pytest.mark.skipif(os.environ.get("HAIRSPRING_CHAOS") != "full", reason=
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[_LONG] if name == "pipeline" else []) for name in bench.BENCHMARKS],
+    [
+        pytest.param(name, marks=[_LONG] if name in ("pipeline", "stored") else [])
+        for name in bench.BENCHMARKS
+    ],
 )
 def test_it_runs(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It gives figures with a name, a unit, a command and a value for each round."""
