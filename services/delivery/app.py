@@ -86,7 +86,8 @@ async def build(settings: DeliverySettings, clock: Clock = now_ms) -> AsyncItera
 
         store = PostgresDeliveryStore(pool, SCHEMA)
         ledger = Ledger(store, ownership)
-        waits, definitions = Waits(queue, ledger.epochs), Definitions(evaluator)
+        waits = Waits(queue, store.waking, ledger.epochs, ahead_ms=settings.timers_ahead_ms)
+        definitions = Definitions(evaluator)
         sending = Sending(
             store=store,
             ledger=ledger,

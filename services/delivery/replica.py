@@ -83,6 +83,7 @@ class Replica:
             on_lost=self._ringing.on_lost,
             on_fenced=self._on_fenced,
             on_unavailable=self._ringing.sweep,
+            paging=self._waits.paging,
             name="waits",
             settings=LOOP,
             steady=self._steady,
@@ -91,7 +92,6 @@ class Replica:
         ringing = asyncio.create_task(loop.run(), name="delivery-waits")
         try:
             async with Supervisor() as tasks:
-                tasks.start("delivery-page-in", self._ringing.page_in)
                 tasks.start("delivery-follow", self._follower.run)
                 tasks.start("delivery-progress", self._keep_progress)
                 tasks.start("delivery-strays", self._recall_strays)

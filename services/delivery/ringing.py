@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.logging import get_logger
-from hairspring.runtime.metrics import TIMER_REBUILDS, TIMER_SWEEPS
+from hairspring.runtime.metrics import TIMER_SWEEPS
 from hairspring.services.delivery.adapters.calls import Away
 from hairspring.services.delivery.ledger import Ledger
 from hairspring.services.delivery.metrics import SET_ASIDE
@@ -21,7 +20,6 @@ from hairspring.timers.port import Claimed, Claims, DelayQueue
 SLICE = 32
 """How many runs are looked at, checked and sent together."""
 
-PAGE = 5_000
 FIRST_PAUSE_MS = 500
 LONGEST_PAUSE_MS = 5_000
 FAILED_PAUSE_MS = 60_000
@@ -107,30 +105,8 @@ class Ringing:
         self._pause_ms = min(LONGEST_PAUSE_MS, self._pause_ms * 2)
 
     async def on_lost(self, shards: frozenset[int]) -> None:
-        """Rebuild the waits of these shards. Raises QueueUnavailable or Fenced."""
-        for shard in shards & self._ledger.owned.keys():
-            TIMER_REBUILDS.inc()
-            epoch, generation = self._ledger.owned[shard].epoch, secrets.token_hex(8)
-            await self._queue.begin(shard, epoch=epoch, generation=generation)
-            await self._page_in(shard)
-            await self._queue.complete(shard, epoch=epoch, generation=generation)
-
-    async def page_in(self) -> None:
-        """Have every run of our shards ring in time, also where the queue was not told of it.
-
-        A process that dies between its commit and the queue leaves such runs behind.
-        """
-        for shard in list(self._ledger.owned):
-            await self._page_in(shard)
-
-    async def _page_in(self, shard: int) -> None:
-        after = (-1, "")
-        while page := await self._store.waking(shard, PAGE, after):
-            await self._waits.schedule(page, earliest=True)
-            if len(page) < PAGE:
-                return
-            wake, at = page[-1]
-            after = (at, wake.run_id)
+        """Rebuild the waits of these shards. Raises QueueUnavailable, QueueLost or Fenced."""
+        await self._waits.rebuild(shards)
 
     async def sweep(self) -> None:
         """Look at what is due in Postgres, while the delay queue is away."""
@@ -147,7 +123,7 @@ class Ringing:
         """Have what should have rung a while ago ring now."""
         before = self._clock() - STRAY_AFTER_MS
         strays = await self._store.overdue(list(self._ledger.owned), before, MOST_STRAYS)
-        await self._waits.schedule([(wake, before) for wake in strays], earliest=True)
+        await self._waits.recall(strays, before)
 
 
 def _wakes(claimed: Iterable[Claimed]) -> list[Wake]:

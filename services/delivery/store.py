@@ -51,9 +51,9 @@ class DeliveryStore(ABC):
 
     @abstractmethod
     async def waking(
-        self, shard: int, limit: int, after: tuple[int, str] = (-1, "")
+        self, shard: int, after: tuple[int, str], before: int, limit: int
     ) -> list[tuple[Wake, int]]:
-        """List the runs of a shard that are to be looked at, the earliest first.
+        """List the runs of a shard to be looked at before a time (ms, UTC), the earliest first.
 
         Page on with the `wake_at` and the run id of the last one as `after`.
         """

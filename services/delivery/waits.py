@@ -6,15 +6,18 @@ more: one that is lost, doubled, early or late makes no wrong run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hairspring.runtime.logging import get_logger
+from hairspring.runtime.metrics import TIMER_REBUILDS
 from hairspring.services.delivery.runs import Run
 from hairspring.timers.loop import TimerLoop
+from hairspring.timers.paging import Paging
 from hairspring.timers.port import DelayQueue, QueueUnavailable, Timer
 
 NAMESPACE = "waits"
+BEFORE_ALL = -1
 
 log = get_logger()
 
@@ -27,6 +30,10 @@ class Wake:
     workspace: str
     profile: str
     run_id: str
+
+
+Waking = Callable[[int, tuple[int, str], int, int], Awaitable[list[tuple[Wake, int]]]]
+"""Lists the waits of a shard after a time and a run id, before a time, at most so many."""
 
 
 def wake_of(run: Run) -> Wake:
@@ -48,12 +55,22 @@ def read_member(shard: int, member: str) -> Wake:
 class Waits:
     """Keeps the delay queue up to what was committed.
 
-    Call it after the commit. Where the queue does not answer, or has lost a shard, nothing is
-    done: the queue says so at the next claim, and the shard is rebuilt from Postgres.
+    Call it after the commit. The queue holds the waits of the next `ahead_ms`; later ones are in
+    Postgres only, and are read from there in time. Where the queue does not answer, or has lost a
+    shard, nothing is done: the queue says so at the next claim, and the shard is rebuilt.
     """
 
-    def __init__(self, queue: DelayQueue, epochs: Callable[[], Mapping[int, int]]) -> None:
+    def __init__(
+        self,
+        queue: DelayQueue,
+        waking: Waking,
+        epochs: Callable[[], Mapping[int, int]],
+        *,
+        ahead_ms: int,
+    ) -> None:
+        self.paging = Paging(queue, self._read, horizon_ms=ahead_ms)
         self._queue = queue
+        self._waking = waking
         self._epochs = epochs
         self._loop: TimerLoop | None = None
 
@@ -69,25 +86,34 @@ class Waits:
     async def follow(self, runs: Iterable[Run]) -> None:
         """Schedule the runs that go on, cancel those that are over."""
         given = list(runs)
-        await self.schedule([(wake_of(run), run.wake_at) for run in given if run.wake_at])
+        await self._schedule([(wake_of(run), run.wake_at) for run in given if run.wake_at])
         await self._cancel([wake_of(run) for run in given if not run.active])
 
-    async def schedule(self, wakes: Sequence[tuple[Wake, int]], *, earliest: bool = False) -> None:
-        """Have these runs looked at at these times, ms UTC; with `earliest`, not later than now."""
+    async def rebuild(self, shards: Collection[int]) -> None:
+        """Fill shards that were lost. Raises QueueUnavailable, QueueLost or Fenced."""
+        loop, epochs = self._loop, self._epochs()
+        assert loop is not None, "the loop finds what is lost"
+        ours = [shard for shard in shards if shard in epochs]
+        TIMER_REBUILDS.inc(len(ours))
+        await self.paging.rebuild(ours, epochs=epochs, now=loop.now, wake=loop.wake)
+
+    async def recall(self, wakes: Sequence[Wake], at: int) -> None:
+        """Have these runs looked at at a time, ms UTC, though the queue was not told of them."""
+        await self._schedule([(wake, at) for wake in wakes])
+
+    async def _schedule(self, wakes: Sequence[tuple[Wake, int]]) -> None:
+        """Have runs looked at at these times, ms UTC."""
         epochs = self._epochs()
-        timers = [
-            Timer(shard=wake.shard, member=member_of(wake), due_at=max(at, 0))
-            for wake, at in wakes
-            if wake.shard in epochs
-        ]
+        timers = [_timer(wake, at) for wake, at in wakes if wake.shard in epochs]
         if not timers:
             return
         try:
-            await self._queue.schedule(timers, epochs=epochs, earliest=earliest)
+            near = await self.paging.schedule(timers, epochs=epochs)
         except QueueUnavailable as error:
             log.warning("waits_not_scheduled", runs=len(timers), error=str(error))
+            return
         if self._loop is not None:
-            self._loop.wake(timers)
+            self._loop.wake(near)
 
     async def _cancel(self, wakes: Sequence[Wake]) -> None:
         epochs = self._epochs()
@@ -98,3 +124,17 @@ class Waits:
             await self._queue.cancel(members, epochs=epochs)
         except QueueUnavailable as error:
             log.warning("waits_not_cancelled", runs=len(members), error=str(error))
+
+    async def _read(
+        self, shard: int, start: int, end: int, after: Timer | None, limit: int
+    ) -> list[Timer]:
+        """Read waits that were committed."""
+        # No run id is empty, so this comes before all that wake at that time.
+        place = (start if start else BEFORE_ALL, "")
+        if after is not None:
+            place = (after.due_at, read_member(shard, after.member).run_id)
+        return [_timer(*found) for found in await self._waking(shard, place, end, limit)]
+
+
+def _timer(wake: Wake, at: int) -> Timer:
+    return Timer(shard=wake.shard, member=member_of(wake), due_at=max(at, 0))

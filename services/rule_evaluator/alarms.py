@@ -6,7 +6,6 @@ does not ring is found in Postgres by a sweep.
 """
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
@@ -18,12 +17,14 @@ from hairspring.runtime.logging import get_logger
 from hairspring.runtime.metrics import TIMER_REBUILDS, TIMER_SWEEPS
 from hairspring.store.port import Key, SegmentStore
 from hairspring.timers.loop import TimerLoop
+from hairspring.timers.paging import Paging
 from hairspring.timers.port import Claimed, Claims, DelayQueue, QueueUnavailable, Timer
 
 SWEEP_SECONDS = 5.0
 SWEEP_BEHIND_MS = 5_000
 SWEEP_BATCH = 500
-PAGE = 1_000
+EVER = -(2**62)  #: Before every moment.
+AHEAD_MS = 6 * 3_600_000
 
 
 class Looker(Protocol):
@@ -38,7 +39,8 @@ class Looker(Protocol):
 class Alarms:
     """Arms the alarms of the shards that are owned, and has them ring.
 
-    `steady` is a clock that is never set, in seconds.
+    Redis holds those of the next `ahead_ms`; later ones wait in Postgres, and are read from there
+    in time. `steady` is a clock that is never set, in seconds.
     """
 
     def __init__(
@@ -48,9 +50,11 @@ class Alarms:
         clock: Clock,
         lateness: int = 0,
         *,
+        ahead_ms: int = AHEAD_MS,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._queue = queue
+        self._paging = Paging(queue, self._read, horizon_ms=ahead_ms)
         self._store = store
         self._clock = clock
         self._lateness = lateness
@@ -68,10 +72,12 @@ class Alarms:
             on_due=self._on_due,
             on_lost=self._rebuild,
             on_unavailable=self._sweep_now,
+            paging=self._paging,
             name="alarms",
             steady=self._steady,
         )
         try:
+            await self._take()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_sweeping(), name="alarms-sweep")
                 tasks.create_task(_ring(self._loop), name="alarms-ring")
@@ -93,12 +99,12 @@ class Alarms:
             return
         timers = [self._timer(key, due_at) for key, due_at in alarms.items()]
         try:
-            await self._queue.schedule(timers, epochs=self._epochs())
+            near = await self._paging.schedule(timers, epochs=self._epochs())
         except QueueUnavailable as error:
             self._log.warning("alarms_not_armed", count=len(timers), error=str(error))
             return
         if self._loop is not None:
-            self._loop.wake(timers)
+            self._loop.wake(near)
 
     def _epochs(self) -> dict[int, int]:
         looker = self._looker
@@ -117,41 +123,43 @@ class Alarms:
         if ours:
             await looker.look(ours, through=through, rung=True)
 
+    async def _take(self) -> None:
+        """Fences older owners out of Redis; what it cannot hand over is found by the first claim.
+
+        So this comes before the first claim, which would take all that is there for lost.
+        """
+        try:
+            await self._queue.take(self._epochs())
+        except QueueUnavailable as error:
+            self._log.warning("alarms_not_taken", error=str(error))
+
     async def _keep_sweeping(self) -> None:
-        """Takes the shards over, and sweeps for ever for what did not ring."""
-        taken = False
+        """Sweeps for ever for what did not ring."""
         while True:
             try:
-                if not taken:
-                    await self._queue.take(self._epochs())
-                    taken = True
-                    if self._loop is not None:
-                        self._loop.look()
                 await self._sweep(self._clock() - SWEEP_BEHIND_MS)
-            except (QueueUnavailable, Unavailable) as error:
+            except Unavailable as error:
                 self._log.warning("alarms_sweep_failed", error=repr(error))
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def _rebuild(self, shards: Collection[int]) -> None:
         """Fills shards anew from Postgres."""
-        epochs = self._epochs()
-        for shard in shards:
-            if shard in epochs:
-                await self._refill(shard, epochs[shard])
+        loop, epochs = self._loop, self._epochs()
+        assert loop is not None, "the loop finds what is lost"
+        ours = [shard for shard in shards if shard in epochs]
+        TIMER_REBUILDS.inc(len(ours))
+        await self._paging.rebuild(ours, epochs=epochs, now=loop.now, wake=loop.wake)
 
-    async def _refill(self, shard: int, epoch: int) -> None:
-        TIMER_REBUILDS.inc()
-        generation = secrets.token_hex(8)
-        await self._queue.begin(shard, epoch=epoch, generation=generation)
-        after: Key | None = None
-        while page := await self._store.timers(shard, after, PAGE):
-            await self._queue.schedule(
-                [self._timer(key, due_at) for key, due_at in page],
-                epochs={shard: epoch},
-                earliest=True,
-            )
-            after = page[-1][0]
-        await self._queue.complete(shard, epoch=epoch, generation=generation)
+    async def _read(
+        self, shard: int, start: int, end: int, after: Timer | None, limit: int
+    ) -> list[Timer]:
+        """Reads alarms that were committed; in Postgres they are due before their lateness."""
+        wait = self._lateness
+        place: tuple[int, Key | None] = (start - wait if start else EVER, None)
+        if after is not None:
+            place = (after.due_at - wait, _key(shard, after.member))
+        page = await self._store.timers(shard, place, end - wait, limit)
+        return [self._timer(key, due_at) for key, due_at in page]
 
     async def _sweep_now(self) -> None:
         """While Redis is away: rings what is due from Postgres."""

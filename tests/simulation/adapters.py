@@ -167,10 +167,12 @@ class Store(SegmentStore):
             self._postgres, "due", lambda: self._rows.due(shards, before, limit)
         )
 
-    async def timers(self, shard: int, after: Key | None, limit: int) -> list[tuple[Key, int]]:
+    async def timers(
+        self, shard: int, after: tuple[int, Key | None], before: int, limit: int
+    ) -> list[tuple[Key, int]]:
         """Read due times."""
         return await self._wire.call(
-            self._postgres, "timers", lambda: self._rows.timers(shard, after, limit)
+            self._postgres, "timers", lambda: self._rows.timers(shard, after, before, limit)
         )
 
     async def marks(self, shards: Collection[int]) -> dict[Key, Mark]:

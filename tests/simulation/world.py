@@ -50,6 +50,8 @@ from tests.simulation.wire import Server, Weather, Wire
 WORKSPACE = "default"
 LEASE_MS = 2_000
 HORIZON_MS = 90 * 86_400_000
+#: How far ahead alarms are in the delay queue; some are further off than the first of these.
+AHEAD_MS = (3_000, 20_000, 6 * 3_600_000)
 #: In the calm, everything is told within this of its moment, in ms: a lease that must run out,
 #: a replica that begins, and an alarm that was lost, found by two sweeps of a clock that is off.
 LATEST_MS = 25_000
@@ -75,6 +77,7 @@ class Size:
     lateness: int
     late: float
     apart: int
+    ahead: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,7 @@ class World:
             lateness=chance.choice((0, 0, 200, 1_500)),
             late=chance.choice((0, 0.1, 0.3)),
             apart=chance.choice((1, 5, 50_000)),
+            ahead=AHEAD_MS[seed % len(AHEAD_MS)],
         )
         self.loop = VirtualLoop(random.Random(chance.random()))
         self.weather = Weather()
@@ -212,7 +216,14 @@ class World:
                 owned,
                 store=store,
                 events=EventLog(channel),
-                alarms=Alarms(queue, store, clock, self.size.lateness, steady=self.loop.time),
+                alarms=Alarms(
+                    queue,
+                    store,
+                    clock,
+                    self.size.lateness,
+                    ahead_ms=self.size.ahead,
+                    steady=self.loop.time,
+                ),
                 book=book,
                 clock=clock,
                 lateness=self.size.lateness,

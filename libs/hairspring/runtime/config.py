@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     delivery_metrics: str = ""
 
     horizon_days: int = Field(default=90, ge=1, le=3_650)
+    timers_ahead_hours: float = Field(default=6.0, ge=0.001, le=8_760)
 
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -76,6 +77,11 @@ class Settings(BaseSettings):
     def horizon_ms(self) -> int:
         """How far back history is judged, in milliseconds."""
         return self.horizon_days * 86_400_000
+
+    @property
+    def timers_ahead_ms(self) -> int:
+        """How far ahead timers are held in Redis, in milliseconds; later ones wait in Postgres."""
+        return round(self.timers_ahead_hours * 3_600_000)
 
 
 S = TypeVar("S", bound=Settings)

@@ -147,14 +147,19 @@ class MemoryStore(SegmentStore):
         ]
         return sorted(due, key=lambda found: found[1])[:limit]
 
-    async def timers(self, shard: int, after: Key | None, limit: int) -> list[tuple[Key, int]]:
-        """Read the due times of one shard, by profile, after the key given."""
+    async def timers(
+        self, shard: int, after: tuple[int, Key | None], before: int, limit: int
+    ) -> list[tuple[Key, int]]:
+        """Read due times of one shard before a moment, in their order."""
+        start, last = after
+        place = (start, last if last is not None else Key(shard, "", ""))
         found = [
-            (key, due_at)
-            for key, (_, due_at) in sorted(self._profiles.items())
-            if due_at is not None and key.shard == shard and (after is None or key > after)
+            (due_at, key)
+            for key, (_, due_at) in self._profiles.items()
+            if due_at is not None and key.shard == shard and due_at < before
+            if (due_at, key) > place
         ]
-        return found[:limit]
+        return [(key, due_at) for due_at, key in sorted(found)[:limit]]
 
     async def marks(self, shards: Collection[int]) -> dict[Key, Mark]:
         """Read which profiles have anything set aside."""

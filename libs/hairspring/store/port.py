@@ -158,8 +158,13 @@ class SegmentStore(ABC):
         """Read profiles that are due before a moment, the earliest first."""
 
     @abstractmethod
-    async def timers(self, shard: int, after: Key | None, limit: int) -> list[tuple[Key, int]]:
-        """Read the due times of one shard, by profile, after the key given."""
+    async def timers(
+        self, shard: int, after: tuple[int, Key | None], before: int, limit: int
+    ) -> list[tuple[Key, int]]:
+        """Read due times of one shard before a moment, in their order.
+
+        From the time `after` names on, without a key; else what comes after that time and key.
+        """
 
     @abstractmethod
     async def marks(self, shards: Collection[int]) -> dict[Key, Mark]:

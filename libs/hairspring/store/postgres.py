@@ -136,10 +136,15 @@ class PostgresStore(SegmentStore):
         rows = await self._pool.fetch(self._sql(statements.DUE), list(shards), before, limit)
         return [(Key(*row[:3]), row[3]) for row in rows]
 
-    async def timers(self, shard: int, after: Key | None, limit: int) -> list[tuple[Key, int]]:
-        """Read the due times of one shard, by profile, after the key given."""
-        start = (after.workspace, after.profile) if after is not None else ("", "")
-        rows = await self._pool.fetch(self._sql(statements.TIMERS), shard, *start, limit)
+    async def timers(
+        self, shard: int, after: tuple[int, Key | None], before: int, limit: int
+    ) -> list[tuple[Key, int]]:
+        """Read due times of one shard before a moment, in their order."""
+        start, key = after
+        place = ("", "") if key is None else (key.workspace, key.profile)
+        rows = await self._pool.fetch(
+            self._sql(statements.TIMERS), shard, before, start, *place, limit
+        )
         return [(Key(*row[:3]), row[3]) for row in rows]
 
     async def marks(self, shards: Collection[int]) -> dict[Key, Mark]:

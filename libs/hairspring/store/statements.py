@@ -114,8 +114,8 @@ ORDER BY due_at LIMIT $3
 
 TIMERS = """
 SELECT shard, workspace, profile, due_at FROM {schema}.profiles
-WHERE shard = $1 AND (workspace, profile) > ($2, $3) AND due_at IS NOT NULL
-ORDER BY workspace, profile LIMIT $4
+WHERE shard = $1 AND due_at < $2 AND (due_at, workspace, profile) > ($3, $4, $5)
+ORDER BY due_at, workspace, profile LIMIT $6
 """
 
 MEMBERS = """

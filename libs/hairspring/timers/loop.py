@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import structlog
 
 from hairspring.timers.agenda import AT_ONCE, Agenda, QueueClock
+from hairspring.timers.filling import Filling, OnShards
+from hairspring.timers.paging import Paging
 from hairspring.timers.port import Claimed, Claims, DelayQueue, QueueUnavailable, Timer
 
 log = structlog.get_logger(__name__)
 
 OnDue = Callable[[Claims], Awaitable[Iterable[Claimed]]]
-OnShards = Callable[[frozenset[int]], Awaitable[None]]
 OnUnavailable = Callable[[], Awaitable[None]]
 
 FEWEST_PER_SHARD = 32
@@ -57,7 +58,8 @@ class TimerLoop:
     `on_due` commits what the timers mean and answers those to acknowledge; the others ring
     again when their lease ends, or when the owner released them. If it raises, all of them are
     released to a little later. `on_lost` rebuilds shards, in a task of its own; `on_fenced`
-    stops working on shards; `on_unavailable` finds due work in Postgres meanwhile. `steady`
+    stops working on shards; `on_unavailable` finds due work in Postgres meanwhile. `paging`
+    brings what comes within its horizon, at each poll that finds something wanting. `steady`
     answers seconds and never goes back; the time of day is the queue's matter.
     """
 
@@ -70,6 +72,7 @@ class TimerLoop:
         on_lost: OnShards = _ignore_shards,
         on_fenced: OnShards = _ignore_shards,
         on_unavailable: OnUnavailable = _ignore,
+        paging: Paging | None = None,
         name: str = "timers",
         settings: LoopSettings | None = None,
         steady: Callable[[], float] = time.monotonic,
@@ -91,7 +94,14 @@ class TimerLoop:
         self._failures = 0
         self._poll_at = self._quiet_until = self._sweep_at = -math.inf
         self._away_since: float | None = None
-        self._rebuilding: dict[int, asyncio.Task[None]] = {}
+        self._filling = Filling(
+            name,
+            on_lost=lambda shards: self._on_lost(shards),
+            paging=paging,
+            now=self.now,
+            wake=self.wake,
+            ring=self._ring,
+        )
 
     async def run(self) -> None:
         """Serve until stopped or cancelled; no error ends it."""
@@ -100,7 +110,7 @@ class TimerLoop:
                 await self._guarded_round()
                 await self._sleep()
         finally:
-            await self._end_rebuilds()
+            await self._filling.end()
 
     @property
     def away(self) -> bool:
@@ -125,6 +135,10 @@ class TimerLoop:
         self._agenda.ask_all()
         self._bell.set()
 
+    def now(self) -> int:
+        """Tell the time on the queue's clock, ms UTC; before the first claim, a time before all."""
+        return self._clock.now(self._steady())
+
     async def _guarded_round(self) -> None:
         """Do one round, and after an error be quiet for a bounded while."""
         try:
@@ -140,7 +154,7 @@ class TimerLoop:
         self._quiet_until = self._steady() + self._backoff(self._errors)
 
     async def _round(self) -> None:
-        """Claim from the shards that are due, and serve what came."""
+        """Ask the shards that are due, and at each poll those that were not asked for long."""
         start = self._steady()
         if start < self._quiet_until:
             return
@@ -152,8 +166,16 @@ class TimerLoop:
         if polling:
             self._poll_at = start + self._settings.poll_ms
             due = asked = self._agenda.not_asked_since(start - self._settings.poll_ms / 2) or asked
-        if not asked:
-            return
+        if asked:
+            await self._ask(asked, due, epochs)
+        if polling:
+            self._filling.poll(epochs)
+
+    async def _ask(
+        self, asked: Sequence[int], due: Sequence[int], epochs: Mapping[int, int]
+    ) -> None:
+        """Claim from these of the shards that are due, and serve what came."""
+        start = self._steady()
         claims = await self._claim(asked, epochs)
         pressed = len(asked) < len(due) or 2 * len(claims.claimed) >= self._settings.batch
         self._quiet_until = start if pressed else start + self._settings.rest_ms
@@ -204,31 +226,14 @@ class TimerLoop:
         await self._queue.release(claims.claimed, due_at=due_at)
 
     async def _report(self, claims: Claims) -> None:
-        """Have lost shards rebuilt, each by one task at a time, and fenced ones dropped."""
-        lost = claims.lost - self._rebuilding.keys()
-        if lost:
-            log.warning("timers_lost", loop=self._name, shards=sorted(lost))
-            task = asyncio.create_task(self._rebuild(lost), name=f"{self._name}-rebuild")
-            self._rebuilding.update(dict.fromkeys(lost, task))
+        """Have lost shards rebuilt, and fenced ones dropped."""
+        self._filling.rebuild(claims.lost)
         if claims.fenced:
             log.warning("timers_fenced", loop=self._name, shards=sorted(claims.fenced))
             try:
                 await self._on_fenced(claims.fenced)
             except Exception:
                 log.exception("timer_fence_failed", loop=self._name)
-
-    async def _rebuild(self, shards: frozenset[int]) -> None:
-        """Have shards rebuilt; if that fails, the next poll finds them lost again."""
-        try:
-            await self._on_lost(shards)
-            log.info("timers_rebuilt", loop=self._name, shards=sorted(shards))
-        except Exception:
-            log.exception("timer_rebuild_failed", loop=self._name, shards=sorted(shards))
-        else:
-            self._ring(shards)
-        finally:
-            for shard in shards:
-                self._rebuilding.pop(shard, None)
 
     async def _bridge(self, error: QueueUnavailable) -> None:
         """While the queue is away, have due work found in Postgres."""
@@ -273,9 +278,3 @@ class TimerLoop:
         else:
             await asyncio.sleep(0)
         self._bell.clear()
-
-    async def _end_rebuilds(self) -> None:
-        tasks = set(self._rebuilding.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

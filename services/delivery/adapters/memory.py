@@ -92,10 +92,14 @@ class MemoryDeliveryStore(DeliveryStore):
         ]
 
     async def waking(
-        self, shard: int, limit: int, after: tuple[int, str] = (-1, "")
+        self, shard: int, after: tuple[int, str], before: int, limit: int
     ) -> list[tuple[Wake, int]]:
         """Look through all runs."""
-        found = [one for one in self._waking([shard]) if (one[1], one[0].run_id) > after]
+        found = [
+            (wake, at)
+            for wake, at in self._waking([shard])
+            if (at, wake.run_id) > after and at < before
+        ]
         return found[:limit]
 
     async def overdue(self, shards: Sequence[int], before: int, limit: int) -> list[Wake]:

@@ -106,18 +106,20 @@ class PostgresDeliveryStore(DeliveryStore):
         return [message_of(row) for row in rows]
 
     async def waking(
-        self, shard: int, limit: int, after: tuple[int, str] = (-1, "")
+        self, shard: int, after: tuple[int, str], before: int, limit: int
     ) -> list[tuple[Wake, int]]:
-        """List the runs of a shard that are to be looked at, the earliest first.
+        """List the runs of a shard to be looked at before a time (ms, UTC), the earliest first.
 
         Page on with the `wake_at` and the run id of the last one as `after`.
         """
-        # -- waking: what the delay queue is rebuilt from.
+        # -- waking: what the delay queue is filled from, by its own index.
         rows = await self._pool.fetch(
             f"SELECT shard, workspace, profile, run_id, wake_at FROM {self._schema}.runs "
-            "WHERE shard = $1 AND (wake_at, run_id) > ($2, $3) ORDER BY wake_at, run_id LIMIT $4",
+            "WHERE shard = $1 AND (wake_at, run_id) > ($2, $3) AND wake_at < $4 "
+            "ORDER BY wake_at, run_id LIMIT $5",
             shard,
             *after,
+            before,
             limit,
         )
         return [(_wake(row), row["wake_at"]) for row in rows]

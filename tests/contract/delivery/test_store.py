@@ -122,12 +122,14 @@ async def test_what_is_to_be_looked_at_comes_in_pages(kept: Kept) -> None:
     runs = [_run(f"p{n}", n, wake_at=NOW + n // 2) for n in range(1, 6)]
     await _save(kept, [*runs, _run("over", 9).ended(SEGMENT_LEFT, NOW)])
     found, after = [], (-1, "")
-    while page := await kept.store.waking(3, 2, after):
+    while page := await kept.store.waking(3, after, NOW + HOUR, 2):
         found += page
         after = (page[-1][1], page[-1][0].run_id)
     ordered = sorted(runs, key=lambda run: (run.wake_at, run.run_id))
     assert found == [(wake_of(run), run.wake_at) for run in ordered]
-    assert await kept.store.waking(4, 10) == []
+    assert await kept.store.waking(4, (-1, ""), NOW + HOUR, 10) == []
+    soon = await kept.store.waking(3, (-1, ""), NOW + 1, 10)
+    assert [at for _, at in soon] == [NOW]
 
 
 async def test_what_is_overdue_is_found(kept: Kept) -> None:

@@ -89,7 +89,7 @@ async def test_the_last_word_on_a_membership_counts(kept: Kept) -> None:
 
 
 async def test_due_profiles_are_found_in_order(kept: Kept) -> None:
-    """The sweep finds what is due before a moment; the pages of a shard find all that is due."""
+    """The sweep finds what is due before a moment; pages come by due time, then by profile."""
     store, owned, _ = kept
     states = [
         Saved(ANNA, encode(STATE), 300),
@@ -98,8 +98,12 @@ async def test_due_profiles_are_found_in_order(kept: Kept) -> None:
     ]
     await store.commit(Effects(owned=owned, position=1, states=states))
     assert await store.due([1, 2], 300, 10) == [(BEA, 100), (Key(1, "default", "zoe"), 200)]
-    assert await store.timers(1, None, 1) == [(ANNA, 300)]
-    assert await store.timers(1, ANNA, 10) == [(Key(1, "default", "zoe"), 200)]
+    zoe, ben = Key(1, "default", "zoe"), Key(1, "default", "ben")
+    await store.commit(Effects(owned=owned, position=2, states=[Saved(ben, encode(STATE), 200)]))
+    assert await store.timers(1, (0, None), 301, 2) == [(ben, 200), (zoe, 200)]
+    assert await store.timers(1, (200, ben), 301, 9) == [(zoe, 200), (ANNA, 300)]
+    assert await store.timers(1, (200, None), 300, 9) == [(ben, 200), (zoe, 200)]
+    assert await store.timers(1, (201, None), 300, 9) == []
 
 
 async def test_imports_are_rebuilt_once_they_have_finished(kept: Kept) -> None:
