@@ -16,11 +16,15 @@ UNNAMED = {
 """The types of calls that say something of a profile, and are no events with a name."""
 
 
+LONGEST_ANONYMOUS_ID = 255
+"""A longer one is left out where it stands beside a known id."""
+
+
 def to_payload(event: event_pb2.Event, *, message_id: str, import_id: str = "") -> bytes:
     """Translate an event to its payload in the log, under the message id it is to have.
 
-    Its time is kept as the sender said it, cut to the millisecond. Raises BadJson where the
-    properties, traits or context cannot be taken.
+    Its time is kept as the sender said it, cut to the millisecond; an anonymous id is kept beside
+    a known one. Raises BadJson where the properties, traits or context cannot be taken.
     """
     record = event_pb2.EventRecord()
     recorded, kind = record.event, event.type
@@ -37,6 +41,10 @@ def to_payload(event: event_pb2.Event, *, message_id: str, import_id: str = "") 
         recorded.import_id = import_id
     if event.HasField("occur_time"):
         set_ms(recorded.occur_time, to_ms(event.occur_time))
+    if event.HasField("timing"):
+        recorded.timing.CopyFrom(event.timing)
+    if event.profile_id and 0 < len(event.anonymous_id) <= LONGEST_ANONYMOUS_ID:
+        recorded.anonymous_id = event.anonymous_id
     return record.SerializeToString()
 
 

@@ -36,6 +36,17 @@ def check_object(data: bytes, *, what: str = "properties") -> bytes:
     return data
 
 
+def load(data: bytes, *, what: str = "it") -> Any:
+    """Read JSON of any kind; text that is damaged (bad UTF-8, lone surrogates) is mended.
+
+    Raises BadJson for what is no JSON, such as NaN or a nesting that no reader takes.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        return _repaired(data, what, error)[0]
+
+
 def struct_to_bytes(struct: Struct, *, what: str = "properties") -> bytes:
     """Write a Struct as JSON with its keys in order; whole numbers below 2^53 become integers.
 

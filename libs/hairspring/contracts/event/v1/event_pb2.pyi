@@ -51,6 +51,42 @@ EVENT_TYPE_REMOVE_TAGS: EventType.ValueType  # 4
 """Tags are taken off; the properties hold them as a list `tags`."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
+class _TimeRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TimeRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TIME_RULE_UNSPECIFIED: _TimeRule.ValueType  # 0
+    """Not said."""
+    TIME_RULE_CORRECTED: _TimeRule.ValueType  # 1
+    """receive_time - (send_time - original_time): the sender's clock is taken to be off by the difference."""
+    TIME_RULE_AS_TOLD: _TimeRule.ValueType  # 2
+    """The time told is taken as it is, since nothing says how the sender's clock goes."""
+    TIME_RULE_TOO_FAR_APART: _TimeRule.ValueType  # 3
+    """The time told is taken as it is, since the clocks differ by more than is believed."""
+    TIME_RULE_RECEIVED: _TimeRule.ValueType  # 4
+    """The time of receipt, since none was told."""
+    TIME_RULE_UNREADABLE: _TimeRule.ValueType  # 5
+    """The time of receipt, since the time told cannot be read."""
+
+class TimeRule(_TimeRule, metaclass=_TimeRuleEnumTypeWrapper):
+    """The rules by which the time of an event is made from what its sender told."""
+
+TIME_RULE_UNSPECIFIED: TimeRule.ValueType  # 0
+"""Not said."""
+TIME_RULE_CORRECTED: TimeRule.ValueType  # 1
+"""receive_time - (send_time - original_time): the sender's clock is taken to be off by the difference."""
+TIME_RULE_AS_TOLD: TimeRule.ValueType  # 2
+"""The time told is taken as it is, since nothing says how the sender's clock goes."""
+TIME_RULE_TOO_FAR_APART: TimeRule.ValueType  # 3
+"""The time told is taken as it is, since the clocks differ by more than is believed."""
+TIME_RULE_RECEIVED: TimeRule.ValueType  # 4
+"""The time of receipt, since none was told."""
+TIME_RULE_UNREADABLE: TimeRule.ValueType  # 5
+"""The time of receipt, since the time told cannot be read."""
+Global___TimeRule: _TypeAlias = TimeRule  # noqa: Y015
+
 @_typing.final
 class Event(_message.Message):
     """What somebody did, as a sender reports it."""
@@ -66,6 +102,7 @@ class Event(_message.Message):
     PROPERTIES_JSON_FIELD_NUMBER: _builtins.int
     PROPERTIES_FIELD_NUMBER: _builtins.int
     CONTEXT_JSON_FIELD_NUMBER: _builtins.int
+    TIMING_FIELD_NUMBER: _builtins.int
     message_id: _builtins.str
     """Names this event once and for all. Sending the same id again is a repeat and is not recorded twice.
     At most 255 characters. Left empty, an id is made at the door, and a retry is then a second event.
@@ -92,6 +129,10 @@ class Event(_message.Message):
     def properties(self) -> _struct_pb2.Struct:
         """The same for senders that prefer a Struct. Used when `properties_json` is empty."""
 
+    @_builtins.property
+    def timing(self) -> Global___Timing:
+        """How `occur_time` was come by, told by whoever made it out of other times. Kept as it is."""
+
     def __init__(
         self,
         *,
@@ -104,10 +145,11 @@ class Event(_message.Message):
         properties_json: _builtins.bytes = ...,
         properties: _struct_pb2.Struct | None = ...,
         context_json: _builtins.bytes = ...,
+        timing: Global___Timing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time", "properties", b"properties"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time", "properties", b"properties", "timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous_id", b"anonymous_id", "context_json", b"context_json", "message_id", b"message_id", "name", b"name", "occur_time", b"occur_time", "profile_id", b"profile_id", "properties", b"properties", "properties_json", b"properties_json", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous_id", b"anonymous_id", "context_json", b"context_json", "message_id", b"message_id", "name", b"name", "occur_time", b"occur_time", "profile_id", b"profile_id", "properties", b"properties", "properties_json", b"properties_json", "timing", b"timing", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -128,6 +170,8 @@ class RecordedEvent(_message.Message):
     CONTEXT_JSON_FIELD_NUMBER: _builtins.int
     IMPORT_ID_FIELD_NUMBER: _builtins.int
     TOO_OLD_FIELD_NUMBER: _builtins.int
+    TIMING_FIELD_NUMBER: _builtins.int
+    ANONYMOUS_ID_FIELD_NUMBER: _builtins.int
     message_id: _builtins.str
     """The id that repeats are known by."""
     name: _builtins.str
@@ -142,13 +186,19 @@ class RecordedEvent(_message.Message):
     """The import that brought it. Empty for a live event."""
     too_old: _builtins.bool
     """It lay beyond the horizon of its workspace when it was accepted, so it is judged by nothing."""
+    anonymous_id: _builtins.str
+    """The anonymous id that the sender told beside the id of a known person."""
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, to the millisecond, never later than it was accepted (live) or finished importing."""
 
     @_builtins.property
     def original_time(self) -> _timestamp_pb2.Timestamp:
-        """What the sender said, where `occur_time` had to be bounded."""
+        """What it was before, where `occur_time` had to be bounded."""
+
+    @_builtins.property
+    def timing(self) -> Global___Timing:
+        """How `occur_time` was come by, before it was bounded."""
 
     def __init__(
         self,
@@ -162,14 +212,56 @@ class RecordedEvent(_message.Message):
         context_json: _builtins.bytes = ...,
         import_id: _builtins.str = ...,
         too_old: _builtins.bool = ...,
+        timing: Global___Timing | None = ...,
+        anonymous_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time", "original_time", b"original_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time", "original_time", b"original_time", "timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_json", b"context_json", "import_id", b"import_id", "message_id", b"message_id", "name", b"name", "occur_time", b"occur_time", "original_time", b"original_time", "properties_json", b"properties_json", "too_old", b"too_old", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous_id", b"anonymous_id", "context_json", b"context_json", "import_id", b"import_id", "message_id", b"message_id", "name", b"name", "occur_time", b"occur_time", "original_time", b"original_time", "properties_json", b"properties_json", "timing", b"timing", "too_old", b"too_old", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordedEvent: _TypeAlias = RecordedEvent  # noqa: Y015
+
+@_typing.final
+class Timing(_message.Message):
+    """The times from which the time of an event was made, and by which rule."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGINAL_TIME_FIELD_NUMBER: _builtins.int
+    SEND_TIME_FIELD_NUMBER: _builtins.int
+    RECEIVE_TIME_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    rule: Global___TimeRule.ValueType
+    """The rule."""
+    @_builtins.property
+    def original_time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened, by the clock of the sender."""
+
+    @_builtins.property
+    def send_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was sent, by the clock of the sender."""
+
+    @_builtins.property
+    def receive_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was received, by the clock of the receiver."""
+
+    def __init__(
+        self,
+        *,
+        original_time: _timestamp_pb2.Timestamp | None = ...,
+        send_time: _timestamp_pb2.Timestamp | None = ...,
+        receive_time: _timestamp_pb2.Timestamp | None = ...,
+        rule: Global___TimeRule.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["original_time", b"original_time", "receive_time", b"receive_time", "send_time", b"send_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["original_time", b"original_time", "receive_time", b"receive_time", "rule", b"rule", "send_time", b"send_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Timing: _TypeAlias = Timing  # noqa: Y015
 
 @_typing.final
 class ImportFinished(_message.Message):
