@@ -6,6 +6,7 @@ from hairspring.runtime.command import Announce, service_command
 from hairspring.runtime.lifecycle import Stop
 from hairspring.runtime.server import serve
 from hairspring.services.ingest.app import ERRORS, build
+from hairspring.services.ingest.collecting.serving import serve_http
 from hairspring.services.ingest.config import IngestSettings
 
 
@@ -13,6 +14,12 @@ async def run(settings: IngestSettings, stop: Stop, announce: Announce) -> None:
     """Serve until told to stop."""
     async with (
         build(settings) as app,
+        serve_http(
+            settings.ingest_http,
+            app.collector.app,
+            most_requests=settings.ingest_requests,
+            drain_seconds=settings.drain_seconds,
+        ) as http,
         serve(
             "ingest",
             settings.ingest_listen,
@@ -23,13 +30,14 @@ async def run(settings: IngestSettings, stop: Stop, announce: Announce) -> None:
     ):
         announce(server.address)
         await stop.wait()
+        http.drain()  # Both servers at once.
 
 
 main = service_command(
     "ingest",
     IngestSettings,
     run,
-    story="Take in events over gRPC, append them durably to the log, and offer the log to tail.",
+    story="Take in events over gRPC and HTTP, append them to a durable log, and offer it to tail.",
     required=["postgres_url"],
     clear_errors=(DatabaseUnavailable, MigrationError),
 )

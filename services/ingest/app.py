@@ -14,10 +14,15 @@ from hairspring.database.migrations import Migrations, migrate
 from hairspring.database.notices import Notices
 from hairspring.database.pool import DatabaseUnavailable, open_pool
 from hairspring.log import port, postgres
+from hairspring.runtime.clock import now_ms
 from hairspring.runtime.metrics import serve_metrics
 from hairspring.runtime.patience import until_it_works
 from hairspring.runtime.tasks import Supervisor
 from hairspring.services.ingest.adapters.installation import settle_shards
+from hairspring.services.ingest.collecting.collector import Bounds, Collector
+from hairspring.services.ingest.collecting.keys import workspace_of_key
+from hairspring.services.ingest.collecting.refusals import tell
+from hairspring.services.ingest.collecting.routes import Routes
 from hairspring.services.ingest.config import IngestSettings
 from hairspring.services.ingest.event_handlers import EventHandlers
 from hairspring.services.ingest.group_commit import GroupCommit, Limits
@@ -39,10 +44,11 @@ ERRORS: dict[type[BaseException], grpc.StatusCode] = {
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """The handlers of ingest, wired."""
+    """The handlers and routes of ingest, wired."""
 
     events: EventHandlers
     log: EventLogHandlers
+    collector: Routes
 
     def register(self, server: grpc.aio.Server) -> list[str]:
         """Add the handlers to a server, and answer the names of their services."""
@@ -95,8 +101,16 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
         await stack.enter_async_context(
             serve_metrics(settings.ingest_metrics, [lambda: refresh_head(read)])
         )
+        bounds = bounds_of(settings)
         yield App(
             events=EventHandlers(recording, imports),
+            collector=Routes(
+                Collector(recording, tell, bounds),
+                workspace_of_key,
+                bounds,
+                clock=now_ms,
+                public_url=settings.ingest_url,
+            ),
             log=EventLogHandlers(
                 read,
                 shards=shards,
@@ -112,6 +126,18 @@ def limits(settings: IngestSettings) -> Limits:
         queue_bytes=settings.ingest_queue_bytes,
         patience=settings.ingest_patience,
         writers=settings.ingest_writers,
+    )
+
+
+def bounds_of(settings: IngestSettings) -> Bounds:
+    """Answer what is taken over HTTP, as the settings say."""
+    return Bounds(
+        event_bytes=settings.ingest_event_bytes,
+        batch_bytes=settings.ingest_batch_bytes,
+        batch_events=settings.ingest_batch_events,
+        body_bytes=max(settings.ingest_body_bytes, settings.ingest_batch_bytes),
+        farthest=int(settings.ingest_skew_days * 86_400_000),
+        horizon=settings.horizon_ms,
     )
 
 

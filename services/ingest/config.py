@@ -1,14 +1,16 @@
 """The settings of ingest."""
 
 from hairspring.runtime.config import Settings
-from pydantic import Field
+from pydantic import Field, field_validator
 
 
 class IngestSettings(Settings):
     """What ingest is told by its environment, beside what every process is told.
 
     `shards` is how many shards an installation is to have (256 unless told); it is decided once.
-    Spans of time are in seconds, sizes in bytes.
+    Spans of time are in seconds unless their name says otherwise, sizes in bytes. `ingest_http` is
+    where the collector listens, empty for nowhere; `ingest_url` is how senders reach it, where the
+    Host that they ask for does not say so.
     """
 
     shards: int | None = Field(default=None, ge=1, le=32768)
@@ -17,3 +19,19 @@ class IngestSettings(Settings):
     ingest_queue_events: int = Field(default=50_000, ge=1)
     ingest_queue_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     ingest_patience: float = Field(default=5.0, gt=0, le=300)
+
+    ingest_http: str = ""
+    ingest_url: str = ""
+    ingest_event_bytes: int = Field(default=32 * 1024, ge=1024)
+    ingest_batch_bytes: int = Field(default=512 * 1024, ge=1024)
+    ingest_batch_events: int = Field(default=2_500, ge=1)
+    ingest_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    ingest_requests: int = Field(default=512, ge=1)
+    ingest_skew_days: float = Field(default=7.0, ge=0, le=36_500)
+
+    @field_validator("ingest_url")
+    @classmethod
+    def _is_a_url(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("it must look like https://events.shop.example")
+        return url

@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from hairspring.services.ingest.recording import Status
 
 EVENTS = Counter("hairspring_ingest_events", "Events by what became of them.", ["status"])
+REFUSED = Counter(
+    "hairspring_ingest_refused_calls", "Calls over HTTP that were refused, by why.", ["code"]
+)
+TIMES = Counter(
+    "hairspring_ingest_call_times", "Calls over HTTP by the rule that gave their time.", ["rule"]
+)
+TOO_OLD = Counter(
+    "hairspring_ingest_too_old_calls", "Calls over HTTP that lie beyond the horizon: not judged."
+)
 GROUP_EVENTS = Histogram(
     "hairspring_ingest_group_events",
     "Events that were appended together.",

@@ -16,7 +16,12 @@ def note_call(context: Any, workspace: str, results: Sequence[Result]) -> None:
 
     Any other call costs a look at its metadata.
     """
-    trace = trace_of_parent(_traceparent(context))
+    note_trace(_traceparent(context), workspace, results)
+
+
+def note_trace(traceparent: str, workspace: str, results: Sequence[Result]) -> None:
+    """Log which events came with a `traceparent`, if that was sampled."""
+    trace = trace_of_parent(traceparent) if traceparent else ""
     if not trace:
         return
     get_logger().info(

@@ -23,6 +23,7 @@ from hairspring.contracts.event.v1 import event_service_pb2 as contract
 from hairspring.runtime.client import open_channel
 from hairspring.runtime.server import serve
 from hairspring.services.ingest.app import ERRORS, build
+from hairspring.services.ingest.collecting.serving import serve_http
 from hairspring.services.ingest.config import IngestSettings
 
 from tests.support.waiting import eventually
@@ -31,9 +32,10 @@ from tests.support.waiting import eventually
 class Ingest:
     """Stubs on a running ingest, and the calls that tests make most."""
 
-    def __init__(self, channel: grpc.aio.Channel, address: str) -> None:
+    def __init__(self, channel: grpc.aio.Channel, address: str, http: str = "") -> None:
         self.channel = channel
         self.address = address
+        self.http = f"http://{http}"
         self.events = event_service_pb2_grpc.EventServiceStub(channel)
         self.log = event_log_service_pb2_grpc.EventLogServiceStub(channel)
 
@@ -59,16 +61,21 @@ def event(profile: str = "anna", name: str = "Product Viewed", **fields: object)
 
 @asynccontextmanager
 async def ingest(database_url: str, **settings: object) -> AsyncIterator[Ingest]:
-    """Run ingest inside this process, on a free port."""
+    """Run ingest inside this process, on free ports, for gRPC and for HTTP."""
     told = IngestSettings(
-        postgres_url=database_url, ingest_listen="127.0.0.1:0", drain_seconds=2, **settings
+        postgres_url=database_url,
+        ingest_listen="127.0.0.1:0",
+        ingest_http="127.0.0.1:0",
+        drain_seconds=2,
+        **settings,
     )
     async with (
         build(told) as app,
+        serve_http(told.ingest_http, app.collector.app, drain_seconds=2) as http,
         serve("ingest", told.ingest_listen, app.register, more_errors=ERRORS) as server,
         open_channel(server.address) as channel,
     ):
-        yield Ingest(channel, server.address)
+        yield Ingest(channel, server.address, http.address)
 
 
 class IngestProcess:

@@ -1,0 +1,1 @@
+"""Takes in the calls of Segment and RudderStack SDKs over HTTP."""

@@ -1,0 +1,80 @@
+"""What senders are answered: what Segment answers, since that is what their SDKs understand."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import grpc
+import orjson
+from aiohttp import web
+from hairspring.runtime import errors
+from hairspring.services.ingest.collecting.bodies import BadBody, TooLarge
+from hairspring.services.ingest.collecting.keys import UnknownKey
+from hairspring.services.ingest.collecting.refusals import Rejected
+
+AGAIN_SECONDS = 1
+"""When a sender is asked to try again."""
+
+MOST_TOLD = 100
+"""Of how many refused calls one answer tells."""
+
+_DONE = b'{"success":true}'
+
+_AGAIN = {"Retry-After": str(AGAIN_SECONDS), "X-RateLimit-Reset": str(AGAIN_SECONDS)}
+
+
+def collected(rejected: Sequence[Rejected]) -> web.Response:
+    """Answer that what was sound is committed, and tell what was refused.
+
+    It is 200 all the same: on anything else an SDK would send the whole again, or drop it all.
+    """
+    if not rejected:
+        return web.Response(body=_DONE, content_type="application/json")
+    refused = [
+        {
+            "index": one.index,
+            "messageId": one.refused.message_id,
+            "code": one.refused.code,
+            "message": one.refused.problem,
+        }
+        for one in rejected[:MOST_TOLD]
+    ]
+    return json({"success": False, "refused": refused, "refusedCount": len(rejected)})
+
+
+def failed(error: BaseException) -> web.Response | None:
+    """Answer an error by the table of `errors`; None for one that nobody foresaw.
+
+    400 and 413 are for what can never succeed; 429 and 503 ask to try again.
+    """
+    if isinstance(error, TooLarge):
+        return problem(413, error.code, error.message)
+    if isinstance(error, BadBody):
+        return problem(400, error.code, error.message)
+    if isinstance(error, UnknownKey):
+        return problem(401, "invalid_write_key", error.message)
+    code = errors.code_of(error)
+    if code is grpc.StatusCode.INVALID_ARGUMENT:
+        return problem(400, "invalid", str(error))
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return problem(429, "too_many_requests", str(error), _AGAIN)
+    if code is grpc.StatusCode.UNAVAILABLE:
+        told = error.message if isinstance(error, errors.Problem) else errors.AWAY
+        return problem(503, "unavailable", told, _AGAIN)
+    return None
+
+
+def problem(
+    status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Answer an error as the SDKs read it."""
+    told = {"success": False, "code": code, "message": message}
+    return json(told, status=status, headers=headers)
+
+
+def json(
+    value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Answer a value as JSON."""
+    return web.Response(
+        body=orjson.dumps(value), status=status, headers=headers, content_type="application/json"
+    )
