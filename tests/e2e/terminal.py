@@ -127,7 +127,7 @@ def make_shell(directory: Path) -> Shell:
 async def running_up(shell: Shell, *arguments: str, ready: bool = True) -> AsyncIterator[Up]:
     """Run `hairspring up` on free ports until the block ends."""
     output = shell.directory / "up.txt"
-    ports = [f"--{name}-port=0" for name in ("ingest", "evaluator", "delivery")]
+    ports = [f"--{name}-port=0" for name in ("http", "ingest", "evaluator", "delivery")]
     with output.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             HAIRSPRING,

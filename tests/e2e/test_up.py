@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 from hairspring.cli.stack import USUAL_PORTS
 from hairspring.embedded.ports import is_free
 
@@ -22,6 +24,14 @@ enter: {performed: {event: Order Completed}}
 """
 
 
+async def post(output: str, call: dict[str, str]) -> None:
+    """Send a call to where `up` says that SDKs send to."""
+    url = re.search(r"SDKs send to +(http://\S+)", output)
+    assert url is not None, output
+    async with ClientSession(url[1]) as http:
+        assert (await http.post("/v1/track", json=call)).status == 200
+
+
 async def test_runs_tells_and_ends(tmp_path: Path) -> None:
     """It tells what happens, other commands find it, Ctrl-C leaves no process, data survives."""
     shell = make_shell(tmp_path)
@@ -32,6 +42,8 @@ async def test_runs_tells_and_ends(tmp_path: Path) -> None:
         assert json.loads(tracked.out)["status"] == "accepted"
         await eventually(lambda: "ada" in up.output)
         assert "entered  buyers" in up.output
+        await post(up.output, {"userId": "bo", "event": "Order Completed"})
+        await eventually(lambda: "bo" in up.output)
         children = up.children()
         assert len(children) >= 5
         assert await up.end(signal.SIGINT) == 0
@@ -42,7 +54,8 @@ async def test_runs_tells_and_ends(tmp_path: Path) -> None:
         assert "start one with `hairspring up`" in gone.errors
     async with running_up(shell):
         members = await shell.run("members", "buyers")
-        assert json.loads(members.out)["profile"] == "ada"
+        profiles = {json.loads(line)["profile"] for line in members.out.splitlines()}
+        assert profiles == {"ada", "bo"}
 
 
 async def test_leaves_nothing_when_killed(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ class Running:
     ingest: str
     evaluator: str
     delivery: str
+    #: Where SDKs send to, as a URL; empty where an older `up` runs.
+    collector: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

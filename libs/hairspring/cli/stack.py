@@ -20,8 +20,10 @@ from hairspring.embedded.valkey import ValkeyServer, valkey
 from hairspring.timers import QueueUnavailable
 from hairspring.timers.redis import RedisDelayQueue
 
-USUAL_PORTS = {"ingest": 7301, "evaluator": 7302, "delivery": 7303}
+COLLECTOR = "collector"
+USUAL_PORTS = {COLLECTOR: 7300, "ingest": 7301, "evaluator": 7302, "delivery": 7303}
 _MODULES = {"ingest": "ingest", "evaluator": "rule_evaluator", "delivery": "delivery"}
+_HTTP = "HAIRSPRING_INGEST_HTTP"
 _SENDER = "Hairspring <hairspring@localhost>"
 _RESTART_PAUSE = 1.0
 _PROBE_MS = 3_000
@@ -47,6 +49,8 @@ class Stack:
     ingest: str
     evaluator: str
     delivery: str
+    #: Where SDKs send to, as a URL.
+    collector: str
     logs: Path
     #: Where mails are written, None where HAIRSPRING_SMTP_URL names a mail server.
     mails: Path | None
@@ -87,6 +91,7 @@ async def run_stack(options: Options, tell: Tell) -> AsyncIterator[Stack]:
             ingest=services["ingest"].address,
             evaluator=services["evaluator"].address,
             delivery=services["delivery"].address,
+            collector=f"http://{environment[_HTTP]}",
             logs=data / "logs",
             mails=data / "mails" if sink else None,
             sink=sink,
@@ -196,8 +201,9 @@ def _choose_ports(asked: Mapping[str, int]) -> dict[str, int]:
 
 def _addresses(ports: Mapping[str, int]) -> dict[str, str]:
     """Tell the services where to listen, and where the others are."""
-    return {
-        f"HAIRSPRING_{name.upper()}_{what}": f"{LOOPBACK}:{port}"
-        for name, port in ports.items()
+    grpc = {
+        f"HAIRSPRING_{name.upper()}_{what}": f"{LOOPBACK}:{ports[name]}"
+        for name in _MODULES
         for what in ("LISTEN", "ADDRESS")
     }
+    return {**grpc, _HTTP: f"{LOOPBACK}:{ports[COLLECTOR]}"}

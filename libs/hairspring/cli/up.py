@@ -17,7 +17,7 @@ from hairspring.cli import addresses, tails
 from hairspring.cli.narration import Narrator
 from hairspring.cli.output import console
 from hairspring.cli.signals import run_until_signal
-from hairspring.cli.stack import Options, Stack, run_stack
+from hairspring.cli.stack import COLLECTOR, Options, Stack, run_stack
 from hairspring.embedded.errors import EmbeddedError
 
 _PORT = click.IntRange(0, 65_535)
@@ -29,11 +29,13 @@ _PORT = click.IntRange(0, 65_535)
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the data lives. Default: hairspring/data in your state directory.",
 )
+@click.option("--http-port", type=_PORT, help="For SDKs. Default: 7300, or a free one.")
 @click.option("--ingest-port", type=_PORT, help="Default: 7301, or a free one where it is taken.")
 @click.option("--evaluator-port", type=_PORT, help="Default: 7302, or a free one.")
 @click.option("--delivery-port", type=_PORT, help="Default: 7303, or a free one.")
 def up(
     data: Path | None,
+    http_port: int | None,
     ingest_port: int | None,
     evaluator_port: int | None,
     delivery_port: int | None,
@@ -43,7 +45,12 @@ def up(
     Postgres and Valkey are bundled, unless HAIRSPRING_POSTGRES_URL and HAIRSPRING_REDIS_URL name
     yours; mails are written to files, unless HAIRSPRING_SMTP_URL names a mail server.
     """
-    asked = {"ingest": ingest_port, "evaluator": evaluator_port, "delivery": delivery_port}
+    asked = {
+        COLLECTOR: http_port,
+        "ingest": ingest_port,
+        "evaluator": evaluator_port,
+        "delivery": delivery_port,
+    }
     options = Options(
         data=data or addresses.data_directory(),
         ports={name: port for name, port in asked.items() if port is not None},
@@ -80,6 +87,7 @@ def _announced(stack: Stack) -> Iterator[None]:
         ingest=stack.ingest,
         evaluator=stack.evaluator,
         delivery=stack.delivery,
+        collector=stack.collector,
     )
     beside = stack.data / "up.json"
     addresses.write_private(beside, orjson.dumps(asdict(running)))
@@ -93,6 +101,7 @@ def _announced(stack: Stack) -> Iterator[None]:
 
 def _welcome(stack: Stack) -> None:
     rows = {
+        "SDKs send to": stack.collector,
         "ingest": stack.ingest,
         "rule-evaluator": stack.evaluator,
         "delivery": stack.delivery,

@@ -23,7 +23,7 @@ from hairspring.cli.demo.summary import summary
 from hairspring.cli.narration import Narrator
 from hairspring.cli.output import console
 from hairspring.cli.signals import run_until_signal
-from hairspring.cli.stack import Options, Stack, run_stack
+from hairspring.cli.stack import USUAL_PORTS, Options, Stack, run_stack
 from hairspring.contracts.definition.v1 import definition_pb2, definition_service_pb2
 from hairspring.contracts.definition.v1.definition_service_pb2_grpc import DefinitionServiceStub
 from hairspring.contracts.flow.v1 import flow_service_pb2, run_pb2
@@ -37,7 +37,7 @@ _ABANDONED_AFTER_SECONDS = 7.0
 _LAST_RUNS_SECONDS = 8.0
 _FRAMES_A_SECOND = 4
 _KEPT = ("mails", "logs")
-_EPHEMERAL = {"ingest": 0, "evaluator": 0, "delivery": 0}
+_EPHEMERAL = dict.fromkeys(USUAL_PORTS, 0)
 
 
 @click.command()
