@@ -1,7 +1,7 @@
 # Two commands are enough to begin with: `make demo` and `make test`. Each sets up what it needs.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos simulate lint types contracts bench clean
+.PHONY: help setup demo test chaos sdks simulate lint types contracts bench clean
 
 # More for pytest, such as: make test ARGS="tests/unit -k locks"
 ARGS ?=
@@ -24,6 +24,9 @@ test: setup ## Run the tests
 
 chaos: setup ## Kill services of a busy shop, ten times each, and check the books
 	@HAIRSPRING_CHAOS=full .venv/bin/pytest -s tests/chaos $(ARGS)
+
+sdks: setup ## Send by the real SDKs of Segment and RudderStack, which it installs
+	@HAIRSPRING_SDKS=1 .venv/bin/pytest tests/sdks $(ARGS)
 
 simulate: setup ## Run simulated worlds: SEEDS=2000 of them, FROM=1 on; ARGS=--tell tells of one
 	@.venv/bin/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) $(ARGS)
