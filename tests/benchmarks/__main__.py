@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import engine, expressions, pipeline, simulating, state
+from tests.benchmarks import engine, expressions, ingest, pipeline, simulating, state
 from tests.benchmarks.figures import Figure, Machine, Size, machine
 
 BENCHMARKS = {
@@ -27,6 +27,7 @@ BENCHMARKS = {
     "expressions": expressions.figures,
     "pipeline": pipeline.figures,
     "stored": pipeline.stored_figures,
+    "ingest": ingest.figures,
 }
 #: Takes long, and is done only where it is asked for.
 UNASKED = {"stored"}

@@ -93,9 +93,22 @@ def _event(record: pb.EventRecord) -> dict[str, Any]:
         written["context"] = _json(event.context_json)
     if event.HasField("original_time"):
         written["originalTimestamp"] = iso(to_ms(event.original_time))
+    if event.HasField("timing"):
+        written |= _timing(event.timing)
     if event.import_id:
         written["importId"] = event.import_id
     return written
+
+
+def _timing(timing: pb.Timing) -> dict[str, Any]:
+    """Write from what the time of an event was made, under the names of the Segment spec."""
+    told = {
+        "originalTimestamp": ms_of(timing, "original_time"),
+        "sentAt": ms_of(timing, "send_time"),
+        "receivedAt": ms_of(timing, "receive_time"),
+    }
+    rule = pb.TimeRule.Name(timing.rule).removeprefix("TIME_RULE_").lower()
+    return {**{name: iso(at) for name, at in told.items() if at is not None}, "timeRule": rule}
 
 
 def _json(content: bytes) -> Any:

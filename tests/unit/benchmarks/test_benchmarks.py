@@ -22,14 +22,15 @@ SMALL = Size(
 )
 
 
-#: It starts a database and four services, which takes a dozen seconds.
+#: They start a database and services, which takes a dozen seconds.
+_WITH_SERVICES = ("pipeline", "stored", "ingest")
 _LONG = pytest.mark.skipif(os.environ.get("HAIRSPRING_CHAOS") != "full", reason="takes long")
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[_LONG] if name in ("pipeline", "stored") else [])
+        pytest.param(name, marks=[_LONG] if name in _WITH_SERVICES else [])
         for name in bench.BENCHMARKS
     ],
 )

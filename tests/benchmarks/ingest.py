@@ -1,0 +1,144 @@
+"""Ingest alone: events a second through batches, and how long a single event takes.
+
+A durable Postgres, the real service and what sends the load share all cores. On a machine that
+others use too, the rates mean little; what an event takes of the cores means more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from hairspring.embedded.ports import free_port
+from hairspring.embedded.postgres import PostgresServer, postgres
+
+from tests.benchmarks import cpu
+from tests.benchmarks.figures import Figure, Size
+from tests.benchmarks.pipeline_stage import POSTGRES
+from tests.support.cluster import Service
+
+RATE = 1_000
+LONGEST_SECONDS = 600
+GOALS = {"gRPC": "50,000 or more", "HTTP": "25,000 or more"}
+_COMMAND = "python -m tests.benchmarks --only ingest"
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Round:
+    """What one load found: the rate, the lateness (ms, sorted), and the cores' time an event."""
+
+    rate: float
+    late: list[float]
+    cpu: Counter[str] = field(default_factory=Counter)
+
+
+def figures(size: Size, directory: Path, say: Say) -> Iterator[Figure]:
+    """Measure batches and single events, over gRPC and over HTTP."""
+    where = directory / "ingest"
+    shutil.rmtree(where, ignore_errors=True)
+    try:
+        found = asyncio.run(_measure(size, where, say))
+    finally:
+        shutil.rmtree(where, ignore_errors=True)
+    yield from _told(found)
+
+
+async def _measure(size: Size, directory: Path, say: Say) -> dict[str, list[_Round]]:
+    found: dict[str, list[_Round]] = defaultdict(list)
+    directory.mkdir(parents=True)
+    http = f"127.0.0.1:{free_port()}"
+    async with postgres(directory / "postgres", settings=POSTGRES) as database:
+        environment = {"HAIRSPRING_POSTGRES_URL": database.url, "HAIRSPRING_INGEST_HTTP": http}
+        service = Service("ingest", environment, directory)
+        await service.start()
+        try:
+            events = ("--events", str(size.pipeline_events))
+            single = ("--rate", str(RATE), "--seconds", str(size.pipeline_seconds))
+            loads = {
+                "gRPC batches": ("load", "--address", service.address, *events),
+                "HTTP batches": ("ingest_load", "--http", http, *events),
+                "gRPC single": ("ingest_load", "--grpc", service.address, *single),
+                "HTTP single": ("ingest_load", "--http", http, *single),
+            }
+            seed = 0
+            for number in range(size.rounds):
+                for name, load in loads.items():
+                    say(f"round {number + 1} of {size.rounds}: {name}")
+                    seed += 1
+                    more = ("--profiles", str(size.profiles), "--seed", str(seed))
+                    found[name].append(await _run(database, service, *load, *more))
+        finally:
+            await service.stop()
+    return found
+
+
+async def _run(database: PostgresServer, service: Service, module: str, *options: str) -> _Round:
+    head, before = await _head(database), _cpu(database, service)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"tests.benchmarks.{module}", *options),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        raise AssertionError("the load generator failed; it said why above")
+    sent: dict[str, Any] = json.loads(said)
+    if (grown := await _head(database) - head) != sent["events"]:
+        raise AssertionError(f"{sent['events']} events were sent, and the log grew by {grown}")
+    taken = _cpu(database, service)
+    taken.subtract(before)
+    taken["load generator"] = sent["cpu_seconds"]
+    each = Counter({name: seconds / sent["events"] * 1e6 for name, seconds in taken.items()})
+    return _Round(rate=sent["events"] / sent["seconds"], late=sent.get("late", []), cpu=each)
+
+
+async def _head(database: PostgresServer) -> int:
+    connection = await asyncpg.connect(database.url)
+    try:
+        return int(await connection.fetchval("SELECT head FROM ingest.lane"))
+    finally:
+        await connection.close()
+
+
+def _cpu(database: PostgresServer, service: Service) -> Counter[str]:
+    told = cpu.of_postgres(database.pid, {})
+    return Counter({"ingest": cpu.seconds(service.pid), "postgres": sum(told.values())})
+
+
+def _told(found: dict[str, list[_Round]]) -> Iterator[Figure]:
+    for name, rounds in found.items():
+        way, kind = name.split()
+        if kind == "batches":
+            yield _figure(
+                f"ingest, {name}", "events/s", [one.rate for one in rounds], GOALS[way], "of 500"
+            )
+        else:
+            for share, goal in ((0.5, ""), (0.99, "under 15")):
+                late = [one.late[int(len(one.late) * share)] for one in rounds]
+                title = f"ingest, {way}, a single event, p{share * 100:.0f}"
+                yield _figure(title, "ms", late, goal, f"at {RATE:,} a second")
+        for process in ("ingest", "postgres", "load generator"):
+            taken = [one.cpu[process] for one in rounds]
+            if all(taken):
+                yield _figure(f"ingest, {name}: {process}", "µs/event", taken)
+
+
+def _figure(name: str, unit: str, values: list[float], goal: str = "", note: str = "") -> Figure:
+    return Figure(
+        name=name, unit=unit, values=tuple(values), goal=goal, command=_COMMAND, note=note
+    )
