@@ -16,7 +16,7 @@ from hairspring.cli.output import write_line
 from hairspring.contracts.event.v1 import event_log_service_pb2 as service_pb
 from hairspring.contracts.event.v1 import event_pb2 as pb
 from hairspring.contracts.event.v1.event_log_service_pb2_grpc import EventLogServiceStub
-from hairspring.wire.times import iso, to_ms
+from hairspring.wire.times import iso, ms_of, to_ms
 
 _BATCH = 2_000
 
@@ -87,6 +87,8 @@ def _event(record: pb.EventRecord) -> dict[str, Any]:
         "timestamp": iso(to_ms(event.occur_time)),
         "traits" if identify else "properties": _json(event.properties_json),
     }
+    if event.anonymous_id:
+        written["anonymousId"] = event.anonymous_id
     if event.name:
         written["event"] = event.name
     if event.context_json:

@@ -172,10 +172,8 @@ def _content(kind: str, document: Json) -> tuple[Json, str]:
 
 
 def _traits(document: Json) -> Json:
-    """Find the traits, which some senders put into the context."""
-    if document.get("traits") is not None:
-        return _object(document, "traits")
-    return _object(_object(document, "context"), "traits")
+    """Find the traits: those of the call, over those that some senders put into the context."""
+    return {**_object(_object(document, "context"), "traits"), **_object(document, "traits")}
 
 
 def _profile(document: Json) -> str:

@@ -78,13 +78,16 @@ def read_single(data: bytes) -> Body:
     return Body(envelope=Envelope(write_key=_text(payload.get("writeKey"))), payloads=[payload])
 
 
-def read_batch(data: bytes) -> Body:
-    """Read the body of a batch; a call that is no JSON is Damaged. Raises BadBody for the rest."""
+def read_batch(data: bytes, *, most: int = 2_500) -> Body:
+    """Read the body of a batch; a call that is no JSON is Damaged. Raises BadBody for the rest.
+
+    A body that is no JSON as a whole is read call by call, if it has at most so many.
+    """
     try:
         whole = _object(orjson.loads(data))
         payloads = whole.get("batch")
     except orjson.JSONDecodeError:
-        whole, payloads = _apart(data)
+        whole, payloads = _apart(data, most)
     if not isinstance(payloads, list):
         raise BadBody("no_batch", 'there is no list "batch" in the body')
     envelope = Envelope(
@@ -96,13 +99,15 @@ def read_batch(data: bytes) -> Body:
     return Body(envelope=envelope, payloads=payloads)
 
 
-def _apart(data: bytes) -> tuple[dict[str, Any], object]:
+def _apart(data: bytes, most: int) -> tuple[dict[str, Any], object]:
     """Read a batch call by call."""
     parts = split(data)
     if parts is None:
         whole = _object(_read(data))
         return whole, whole.get("batch")
     envelope, calls = parts
+    if len(calls) > most:
+        raise BadBody("too_large", f"{len(calls)} calls in one batch; at most {most} are taken")
     return _object(_read(envelope)), [_read_call(call) for call in calls]
 
 

@@ -113,8 +113,9 @@ class Collector:
             problem = f"{len(body.payloads)} calls in one batch; at most {bounds.batch_events}"
         if problem:
             refused = Refused(code="too_large", problem=problem)
-            rejected = [_rejected(i, refused, p, received_at) for i, p in enumerate(body.payloads)]
-            count_events([Status.REFUSED] * len(rejected))
+            told = body.payloads if len(body.payloads) <= bounds.batch_events else [body.payloads]
+            rejected = [_rejected(i, refused, p, received_at) for i, p in enumerate(told)]
+            count_events([Status.REFUSED] * len(body.payloads))
             await self._tell(workspace, rejected)
             raise BadBody("too_large", problem)
 

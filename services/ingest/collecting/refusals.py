@@ -16,7 +16,8 @@ MOST_TOLD = 20
 class Rejected:
     """A refused call: where it stood in its request, why, and the call itself as it was read.
 
-    `received_at` is in ms since the epoch, UTC.
+    Where a batch has too many calls it is the list of them. `received_at` is in ms since the
+    epoch, UTC.
     """
 
     index: int

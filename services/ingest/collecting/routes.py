@@ -71,7 +71,9 @@ class Routes:
         """Take many calls, each of the kind that it names itself."""
         received_at = self._clock()
         data = await self._read(request)
-        collected = await self._collect(request, read_batch(data), None, len(data), received_at)
+        collected = await self._collect(
+            request, read_batch(data, most=self._bounds.batch_events), None, len(data), received_at
+        )
         return answers.collected(collected.rejected)
 
     async def pixel(self, request: web.Request) -> web.Response:

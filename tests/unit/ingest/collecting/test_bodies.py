@@ -89,6 +89,12 @@ def test_a_batch_needs_a_list(body: bytes) -> None:
         read_batch(body)
 
 
+def test_too_many_calls_are_not_read_one_by_one() -> None:
+    """A body that is no JSON and looks like a million calls is given up at once."""
+    with pytest.raises(BadBody, match="at most 2500"):
+        read_batch(b'{"batch":[' + b"," * 1_000_000 + b"]}")
+
+
 def test_splitting_finds_what_a_reader_finds() -> None:
     """Of sound JSON it gives the calls as they stand, also an empty list."""
     calls = [{"a": [1, {"b": "x,]"}]}, "text", 3, [[]], {}]
