@@ -79,6 +79,8 @@ def test_traits_of_an_identify() -> None:
     """An identify gives its traits, which some senders put into the context."""
     direct = event(type="identify", traits={"name": "Ada"})
     nested = event(type="identify", context={"traits": {"name": "Ada"}})
+    both = event(type="identify", traits={"name": "Ada"}, context={"traits": {"name": "A", "n": 1}})
+    assert both.properties == {"name": "Ada", "n": 1}
     assert direct.type == nested.type == "identify"
     assert direct.properties == nested.properties == {"name": "Ada"}
     assert direct.name == ""
