@@ -100,9 +100,10 @@ async def test_a_flush_brings_back_what_is_near(owner: Owner, redis_url: str) ->
     """After FLUSHALL the horizon is filled again, and the rest comes in its time."""
     await owner.add(200, 3 * HORIZON)
     await eventually(lambda: len(owner.pending) < 150)
+    before = owner.rebuilds
     async with Redis.from_url(redis_url) as redis:
         await redis.flushall()
-    await eventually(lambda: owner.rebuilds == 2)
+    await eventually(lambda: owner.rebuilds > before)  # of all shards at once, or of one by one
     await eventually(lambda: not owner.pending)
 
 
@@ -111,11 +112,11 @@ async def test_the_next_owner_fills_what_was_not_told(owner: Owner) -> None:
     await owner.add(10, 100)
     await eventually(lambda: not owner.pending)
     owner.pending["lost"] = Timer(shard=2, member="lost", due_at=now_ms() + 50)
-    epochs = dict.fromkeys(range(SHARDS), 2)
+    epochs, before = dict.fromkeys(range(SHARDS), 2), owner.rebuilds
     assert (await owner.queue.take(epochs)).ok
     owner.epochs = epochs
     await eventually(lambda: not owner.pending)
-    assert owner.rebuilds == 1
+    assert owner.rebuilds == before
 
 
 async def _empty(owner: Owner) -> bool:
