@@ -140,7 +140,9 @@ def test_traits_are_judged_as_by_the_library(text: str, traits: list[dict[str, A
     st.sampled_from(["event.name", "event.message_id"]),
     st.sampled_from(["==", "!=", "<", ">="]),
     st.sampled_from([*TEXTS, "\ufffd", "😀"]),
-    st.sampled_from([*TEXTS, *ODD_TEXTS]) | st.text(max_size=3),
+    # The library cuts a text off at a NUL.
+    st.sampled_from([*TEXTS, *ODD_TEXTS])
+    | st.text(st.characters(exclude_characters="\0"), max_size=3),
 )
 @settings(max_examples=300, deadline=None)
 def test_names_are_judged_as_by_the_library(root: str, sign: str, text: str, name: str) -> None:
