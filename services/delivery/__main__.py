@@ -38,6 +38,9 @@ async def run(settings: DeliverySettings, stop: Stop, announce: Announce) -> Non
         )
         announce(server.address)
         await stop.wait()
+        # The shards go first: the others work on them while calls in flight are waited for here.
+        await tasks.stop()
+        await app.replica.release()
 
 
 main = service_command(

@@ -75,7 +75,9 @@ async def build(settings: DeliverySettings, clock: Clock = now_ms) -> AsyncItera
         await install_shards(pool, SCHEMA, settings.shards)
         notices = await stack.enter_async_context(Notices.open(settings.postgres_url, name=name))
         ownership = await stack.enter_async_context(
-            PostgresOwnership.open(settings.postgres_url, pool, notices, SCHEMA, replica_id)
+            PostgresOwnership.open(
+                settings.postgres_url, pool, notices, SCHEMA, replica_id, settings.lease_ms
+            )
         )
         queue = await stack.enter_async_context(RedisDelayQueue.open(settings.redis_url, NAMESPACE))
         evaluator = Evaluator(

@@ -9,6 +9,10 @@ REQUIRED = ("postgres_url", "redis_url", "smtp_url", "mail_from")
 
 
 class DeliverySettings(Settings):
-    """The settings of every process, and the number of shards of a new installation."""
+    """The settings of every process, the number of shards of a new installation, and the lease.
+
+    A replica that does not answer for `lease_ms` (milliseconds) loses its shards.
+    """
 
     shards: int = Field(default=256, ge=1, le=65_536)
+    lease_ms: int = Field(default=10_000, ge=500, le=600_000)

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable
 
+from hairspring.database.pool import DRIVER_ERRORS, DatabaseUnavailable
 from hairspring.ownership.port import Ownership
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.logging import get_logger
@@ -69,11 +70,22 @@ class Replica:
                 await self._work()
             finally:
                 self._ledger.take({})
-            log.warning("work_stopped", reason="the shards have another owner")
-            await asyncio.sleep(REST_SECONDS)
+            if self._ownership.lost.is_set():
+                log.warning("work_stopped", reason="the shards have another owner")
+                await asyncio.sleep(REST_SECONDS)
+
+    async def release(self) -> None:
+        """Hand the shards over; call it once `run` has ended."""
+        try:
+            await self._ownership.release()
+        except (*DRIVER_ERRORS, DatabaseUnavailable) as error:
+            log.warning("shards_not_released", error=str(error))
 
     async def _work(self) -> None:
-        """Work on what is owned until it is lost; on cancellation finish what is in hand."""
+        """Work on what is owned until it is lost, or is to be shared anew.
+
+        On that, as on cancellation, what is in hand is finished.
+        """
         await self.settle_interrupted()
         await self._take_queue()
         loop = TimerLoop(
@@ -95,9 +107,19 @@ class Replica:
                 tasks.start("delivery-follow", self._follower.run)
                 tasks.start("delivery-progress", self._keep_progress)
                 tasks.start("delivery-strays", self._recall_strays)
-                await self._ownership.lost.wait()
+                await self._changed()
         finally:
             await self._drain(loop, ringing)
+
+    async def _changed(self) -> None:
+        """Wait until the shards are lost, or are to be shared anew."""
+        events = (self._ownership.lost, self._ownership.unbalanced)
+        waiting = [asyncio.ensure_future(event.wait()) for event in events]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
 
     async def settle_interrupted(self) -> None:
         """Settle what was being handed over when the former owner stopped: nobody knows of it.

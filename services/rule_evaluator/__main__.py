@@ -9,6 +9,7 @@ from hairspring.runtime.server import serve
 from hairspring.runtime.tasks import Supervisor
 from hairspring.services.rule_evaluator.app import ERRORS, build
 from hairspring.services.rule_evaluator.config import EvaluatorSettings
+from hairspring.services.rule_evaluator.peers import own_address
 
 STORY = "Follows the event log and decides who is in which segment, to the millisecond."
 
@@ -26,9 +27,15 @@ async def run(settings: EvaluatorSettings, stop: Stop, announce: Announce) -> No
             more_errors=ERRORS,
         ) as serving,
     ):
+        told, listen = settings.evaluator_advertise, settings.evaluator_listen
+        await app.advertise(own_address(told, listen, serving))
         loops.start("evaluation", app.evaluation.run)
         announce(serving.address)
         await stop.wait()
+        # The shards go first: the others serve them while calls in flight are waited for here.
+        await app.evaluation.finish()
+        await loops.stop()
+        await app.evaluation.release()
 
 
 main = service_command(

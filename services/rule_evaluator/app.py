@@ -24,6 +24,9 @@ from hairspring.contracts.quarantine.v1.quarantine_service_pb2_grpc import (
 from hairspring.contracts.segment.v1.segment_service_pb2_grpc import (
     add_SegmentServiceServicer_to_server,
 )
+from hairspring.contracts.shard.v1.shard_service_pb2_grpc import (
+    add_ShardServiceServicer_to_server,
+)
 from hairspring.contracts.transition.v1.transition_service_pb2_grpc import (
     add_TransitionServiceServicer_to_server,
 )
@@ -35,6 +38,7 @@ from hairspring.log.postgres import PostgresLog
 from hairspring.ownership import postgres as ownership_postgres
 from hairspring.ownership.port import Owned, new_replica_id
 from hairspring.ownership.postgres import PostgresOwnership, install_shards
+from hairspring.ownership.reading import ShardReader
 from hairspring.runtime.client import open_channel
 from hairspring.runtime.clock import Clock, now_ms
 from hairspring.runtime.metrics import serve_metrics
@@ -45,14 +49,17 @@ from hairspring.services.rule_evaluator.applying import Applying
 from hairspring.services.rule_evaluator.config import EvaluatorSettings
 from hairspring.services.rule_evaluator.evaluation import Evaluation
 from hairspring.services.rule_evaluator.explaining import Explaining
+from hairspring.services.rule_evaluator.forwarding import ForwardedMemberships
 from hairspring.services.rule_evaluator.handlers.definitions import DefinitionHandlers
 from hairspring.services.rule_evaluator.handlers.memberships import MembershipHandlers
 from hairspring.services.rule_evaluator.handlers.preview import PreviewHandlers
 from hairspring.services.rule_evaluator.handlers.quarantine import QuarantineHandlers
 from hairspring.services.rule_evaluator.handlers.segments import SegmentHandlers
+from hairspring.services.rule_evaluator.handlers.shards import ShardHandlers
 from hairspring.services.rule_evaluator.handlers.transitions import TransitionHandlers
 from hairspring.services.rule_evaluator.lanes import Lanes
 from hairspring.services.rule_evaluator.lines import Detail
+from hairspring.services.rule_evaluator.peers import Peers
 from hairspring.services.rule_evaluator.plans import PlanBook
 from hairspring.services.rule_evaluator.term import Term
 from hairspring.services.rule_evaluator.watch import Watch
@@ -80,9 +87,17 @@ class App:
     definitions: DefinitionHandlers
     memberships: MembershipHandlers
     previews: PreviewHandlers
+    ownership: PostgresOwnership
+    peers: Peers
     quarantine: QuarantineHandlers
     segments: SegmentHandlers
+    shards: ShardHandlers
     transitions: TransitionHandlers
+
+    async def advertise(self, address: str) -> None:
+        """Tells the other replicas where this one is reached, as host:port."""
+        self.peers.own = address
+        await self.ownership.advertise(address)
 
     def register(self, server: grpc.aio.Server) -> list[str]:
         """Adds the handlers to a server, and names their services."""
@@ -92,6 +107,7 @@ class App:
         add_ProfileServiceServicer_to_server(self.memberships, server)
         add_QuarantineServiceServicer_to_server(self.quarantine, server)
         add_SegmentServiceServicer_to_server(self.segments, server)
+        add_ShardServiceServicer_to_server(self.shards, server)
         add_TransitionServiceServicer_to_server(self.transitions, server)
         return [
             "hairspring.definition.v1.DefinitionService",
@@ -100,6 +116,7 @@ class App:
             "hairspring.profile.v1.ProfileService",
             "hairspring.quarantine.v1.QuarantineService",
             "hairspring.segment.v1.SegmentService",
+            "hairspring.shard.v1.ShardService",
             "hairspring.transition.v1.TransitionService",
         ]
 
@@ -126,6 +143,8 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
         book = PlanBook(definitions)
         applying = Applying(definitions, book, clock)
         events = EventLog(channel)
+        shards = ShardReader(pool, SCHEMA)
+        peers = await enter(Peers.open(shards))
 
         explaining = Explaining(
             events,
@@ -170,8 +189,8 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
         yield App(
             evaluation=evaluation,
             definitions=DefinitionHandlers(definitions, applying),
-            memberships=MembershipHandlers(
-                evaluation, store, events, explaining, clock, settings.shards
+            memberships=ForwardedMemberships(
+                peers, evaluation, store, events, explaining, clock, settings.shards
             ),
             previews=PreviewHandlers(
                 applying,
@@ -181,8 +200,11 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
                 ingest_address=settings.ingest_address,
                 horizon=settings.horizon_ms,
             ),
+            ownership=ownership,
+            peers=peers,
             quarantine=QuarantineHandlers(store),
             segments=SegmentHandlers(definitions, applying),
+            shards=ShardHandlers(shards, store, events, clock),
             transitions=TransitionHandlers(log, settings.shards),
         )
 

@@ -35,6 +35,7 @@ class Lanes:
         self._terms = [
             make(group) for group in divide(owned, APART_POSITIONS if apart is None else apart)
         ]
+        self._finishing = False
         self._log = get_logger()
         self._note()
 
@@ -44,10 +45,16 @@ class Lanes:
         return self._terms
 
     async def run(self) -> None:
-        """Serves all lanes until one of them fails."""
+        """Serves all lanes until one of them fails, or until the end that `finish` asked for."""
         async with asyncio.TaskGroup() as tasks:
             for term in self._terms:
                 tasks.create_task(self._serve(term), name="lane")
+
+    def finish(self) -> None:
+        """Ends every lane after the turn in hand, with everything that was read committed."""
+        self._finishing = True
+        for term in self._terms:
+            term.finish()
 
     def notice_plans(self) -> None:
         """Tells that there may be a new plan version."""
@@ -86,6 +93,8 @@ class Lanes:
                 raise
             parts = self._divided(term, _first(slow))
         else:
+            return
+        if self._finishing:
             return
         async with asyncio.TaskGroup() as tasks:
             for part in parts:

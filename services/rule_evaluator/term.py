@@ -37,6 +37,7 @@ from hairspring.services.rule_evaluator.work import (
 from hairspring.store.port import FILL, Effects, Key, Rebuild, SegmentStore
 
 CHECKPOINT_POSITIONS = 20_000
+CHECKPOINT_SECONDS = 2.0
 REBUILDS_AT_ONCE = 100
 #: What is filled takes one part in so many of the time while there is live work.
 FILLING_SHARE = 4
@@ -101,6 +102,8 @@ class Term:
         self._live_at = 0.0
         self._rebuilds_noticed = asyncio.Event()
         self._checkpoint = self._inbox.position
+        self._checkpoint_due = False
+        self._finishing = False
 
     @property
     def position(self) -> int:
@@ -130,7 +133,7 @@ class Term:
         }
 
     async def run(self) -> None:
-        """Serves the shards until something fails."""
+        """Serves the shards until something fails, or until the end that `finish` asked for."""
         self._rebuilds_noticed.set()
         try:
             await self._adopting.begin()
@@ -143,9 +146,17 @@ class Term:
                 tasks.create_task(self._watch_crowding(), name="crowding")
                 tasks.create_task(self._quarantine.run(self._inbox), name="quarantine")
                 tasks.create_task(self._alarms.run(self), name="alarms")
+                tasks.create_task(self._keep_checkpoints(), name="checkpoints")
+        except* Finished:
+            pass
         finally:
             self.over = True
             self._inbox.close(TermEnded("these shards are being handed over; ask again"))
+
+    def finish(self) -> None:
+        """Ends the term after the turn in hand, with everything that was read committed."""
+        self._finishing = True
+        self._inbox.bell.set()
 
     def set_apart(self, shard: int) -> None:
         """Ends the term by SlowShard after the turn in hand, where there are other shards too."""
@@ -197,13 +208,17 @@ class Term:
     async def _do_turns(self) -> None:
         while True:
             self._inbox.bell.clear()
-            adopted, turn = await self._adopt_next(), self._inbox.take()
-            while adopted or turn is not None:
+            while not self._finishing:
+                adopted, turn = await self._adopt_next(), self._inbox.take()
                 if turn is not None:
                     await self._settled_turn(turn)
                 if self._slow is not None:
                     raise SlowShard(self._slow)
-                adopted, turn = await self._adopt_next(), self._inbox.take()
+                if turn is None and not adopted:
+                    break
+            if self._finishing:
+                await self._checkpoint_now()
+                raise Finished
             await self._checkpoint_if_far()
             await self._inbox.bell.wait()
 
@@ -277,10 +292,26 @@ class Term:
         self._rebuilds_noticed.set()
         return True
 
+    async def _keep_checkpoints(self) -> None:
+        """Has positions committed now and then, so that whoever comes next need not read far."""
+        while True:
+            await asyncio.sleep(CHECKPOINT_SECONDS)
+            if self._inbox.position > self._checkpoint:
+                self._checkpoint_due = True
+                self._inbox.bell.set()
+
     async def _checkpoint_if_far(self) -> None:
         """Moves the positions of quiet shards on, so that a new term need not read it all again."""
+        if self._checkpoint_due or self._inbox.position - self._checkpoint >= CHECKPOINT_POSITIONS:
+            await self._checkpoint_now()
+
+    async def _checkpoint_now(self) -> None:
         position = self._inbox.position
-        if position - self._checkpoint < CHECKPOINT_POSITIONS:
-            return
-        await self._store.commit(Effects(owned=self.owned, position=position))
-        self._checkpoint = position
+        self._checkpoint_due = False
+        if position > self._checkpoint:
+            await self._store.commit(Effects(owned=self.owned, position=position))
+            self._checkpoint = position
+
+
+class Finished(Exception):
+    """The term is over, as was asked for."""

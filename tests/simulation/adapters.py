@@ -56,6 +56,7 @@ class Owning(Ownership):
     def __init__(self, wire: Wire, postgres: Server, shards: MemoryShards, name: str, ms: int):
         super().__init__(name)
         self.row = MemoryOwnership(name, shards, ms)
+        self.unbalanced = self.row.unbalanced  # told at once, as by a notice
         self._wire = wire
         self._postgres = postgres
         self._shards = shards
@@ -165,6 +166,12 @@ class Store(SegmentStore):
         """Read what is due."""
         return await self._wire.call(
             self._postgres, "due", lambda: self._rows.due(shards, before, limit)
+        )
+
+    async def next_due(self, shards: Collection[int]) -> dict[int, int]:
+        """Read when each shard is due first."""
+        return await self._wire.call(
+            self._postgres, "next-due", lambda: self._rows.next_due(shards)
         )
 
     async def timers(

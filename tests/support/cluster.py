@@ -49,12 +49,14 @@ _LISTEN = {"ingest": "INGEST", "rule_evaluator": "EVALUATOR", "delivery": "DELIV
 class Service:
     """One service as a process, always on the same port."""
 
-    def __init__(self, name: str, environment: dict[str, str], directory: Path) -> None:
+    def __init__(
+        self, name: str, environment: dict[str, str], directory: Path, label: str = ""
+    ) -> None:
         self.name = name
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self.log = directory / f"{name}.log"
-        self._ready = directory / f"{name}.json"
+        self.log = directory / f"{label or name}.log"
+        self._ready = directory / f"{label or name}.json"
         self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
 
@@ -92,6 +94,14 @@ class Service:
             raise AssertionError(f"{self.name} ended:\n{self.log.read_text()[-3000:]}")
         return self._ready.exists()
 
+    def pause(self) -> None:
+        """Stop it where it is, by SIGSTOP."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Have it go on, by SIGCONT."""
+        os.kill(self.pid, signal.SIGCONT)
+
     async def kill(self) -> None:
         """End it by SIGKILL."""
         await self._end(signal.SIGKILL)
@@ -120,8 +130,13 @@ class Service:
 class Cluster:
     """Services on one Postgres and one Redis, and the calls that tests make most."""
 
-    def __init__(self, services: Sequence[Service]) -> None:
+    def __init__(
+        self, services: Sequence[Service], environment: dict[str, str], directory: Path
+    ) -> None:
         self.services = {service.name: service for service in services}
+        self.replicas: list[Service] = []
+        self._environment = environment
+        self._directory = directory
         self._channels = {s.name: open_channel(s.address) for s in services}
         channel = self._channels["ingest"]
         self.events = event_service_pb2_grpc.EventServiceStub(channel)
@@ -142,6 +157,13 @@ class Cluster:
             f"HAIRSPRING_{_LISTEN[name]}_ADDRESS": service.address
             for name, service in self.services.items()
         }
+
+    def replica(self, name: str) -> Service:
+        """Make one more replica of a service, at an address of its own, yet to be started."""
+        label = f"{name}-{len(self.replicas) + 2}"
+        made = Service(name, self._environment, self._directory, label)
+        self.replicas.append(made)
+        return made
 
     async def close(self) -> None:
         """Close the channels."""
@@ -239,14 +261,15 @@ async def cluster(
         **{f"HAIRSPRING_{name.upper()}": value for name, value in settings.items()},
     }
     made = [Service(name, environment, directory) for name in services]
-    running = Cluster(made)
+    running = Cluster(made, environment, directory)
     environment.update(running.addresses)
     try:
         await asyncio.gather(*(service.start() for service in made))
         yield running
     finally:
         await running.close()
-        await asyncio.gather(*(service.stop() for service in made), return_exceptions=True)
+        ending = [*made, *running.replicas]
+        await asyncio.gather(*(service.stop() for service in ending), return_exceptions=True)
 
 
 def track(

@@ -19,7 +19,15 @@ class MemoryShards:
             shard: Owned(shard=shard, epoch=0, position=0, plan_version=0) for shard in range(count)
         }
         self.owners: dict[int, MemoryOwnership | None] = dict.fromkeys(range(count))
+        self.present: list[MemoryOwnership] = []
+        """The replicas that are there, the oldest first."""
         self.changed = asyncio.Event()
+
+    def tell(self) -> None:
+        """Wake whoever stands by, and have everybody see whether the shares are even."""
+        self.changed.set()
+        for replica in self.present:
+            replica.look()
 
 
 class MemoryOwnership(Ownership):
@@ -34,24 +42,44 @@ class MemoryOwnership(Ownership):
     def renew(self) -> None:
         """Prolong the lease; what was taken meanwhile stays lost."""
         self.lease_until = self._shards.clock() + self._lease_ms
+        self.look()
+
+    def look(self) -> None:
+        """Set `unbalanced` if acquiring would change something."""
+        if self not in self._shards.present:
+            return
+        gone, mine = self._gone(), len(self._owned())
+        due = self._due(gone)
+        free = any(owner is None or owner in gone for owner in self._shards.owners.values())
+        if mine > due or (mine < due and free):
+            self.unbalanced.set()
 
     async def acquire(self) -> dict[int, Owned]:
-        """Take what is free or whose owner's lease has run out."""
-        self.renew()
-        for shard, owner in self._shards.owners.items():
-            if owner is None or owner.lease_until < self._shards.clock():
-                if owner is not None:
-                    owner.lost.set()
-                row = self._shards.rows[shard]
-                self._shards.rows[shard] = replace(row, epoch=row.epoch + 1)
-                self._shards.owners[shard] = self
+        """Give up the surplus, and take what is free or whose owner's lease has run out."""
+        self.unbalanced.clear()
+        self.lease_until = self._shards.clock() + self._lease_ms
+        changed = self not in self._shards.present
+        if changed:
+            self._shards.present.append(self)
+        changed |= self._free_those_gone()
+        due, mine = self._due([]), sorted(self._owned())
+        free = [shard for shard, owner in self._shards.owners.items() if owner is None]
+        for shard in mine[due:]:
+            self._shards.owners[shard] = None
+        taken = free[: max(due - len(mine), 0)]
+        for shard in taken:
+            row = self._shards.rows[shard]
+            self._shards.rows[shard] = replace(row, epoch=row.epoch + 1)
+            self._shards.owners[shard] = self
+        if changed or taken or mine[due:]:
+            self._shards.tell()
         owned = self._owned()
         if owned:
             self.lost.clear()
         return owned
 
     async def stand_by(self) -> dict[int, Owned]:
-        """Wait for a release, or for a second to try again."""
+        """Wait for a change, or for a second to try again."""
         while not (owned := await self.acquire()):
             self._shards.changed.clear()
             try:
@@ -61,10 +89,12 @@ class MemoryOwnership(Ownership):
         return owned
 
     async def release(self) -> None:
-        """Give everything back."""
+        """Give everything back, and be absent."""
         for shard in self._owned():
             self._shards.owners[shard] = None
-        self._shards.changed.set()
+        if self in self._shards.present:
+            self._shards.present.remove(self)
+        self._shards.tell()
 
     async def fence(
         self,
@@ -111,3 +141,25 @@ class MemoryOwnership(Ownership):
             for shard, owner in self._shards.owners.items()
             if owner is self
         }
+
+    def _gone(self) -> list[MemoryOwnership]:
+        """Answer the others whose lease has run out."""
+        now = self._shards.clock()
+        return [r for r in self._shards.present if r is not self and r.lease_until < now]
+
+    def _free_those_gone(self) -> bool:
+        """Free the shards of those who are gone, and tell them; answers whether there were any."""
+        gone = self._gone()
+        for shard, owner in self._shards.owners.items():
+            if owner in gone:
+                self._shards.owners[shard] = None
+        for replica in gone:
+            self._shards.present.remove(replica)
+            replica.lost.set()
+        return bool(gone)
+
+    def _due(self, gone: list[MemoryOwnership]) -> int:
+        """Answer how many shards are due to this replica when some count no more."""
+        live = [replica for replica in self._shards.present if replica not in gone]
+        share, left = divmod(len(self._shards.rows), len(live))
+        return share + (live.index(self) < left)

@@ -47,22 +47,27 @@ class Owned:
 
 
 class Ownership(ABC):
-    """What one replica owns. It is entered when the replica starts and left when it ends.
+    """What one replica owns of the shards, which all that are present share evenly.
 
-    `lost` is set once the replica has learnt that others have taken what it owned; a later
-    `acquire` that gives shards clears it.
+    It is present from its first `acquire` to its `release`. `lost` is set once the replica has
+    learnt that others have taken what it owned; a later `acquire` that gives shards clears it.
+    `unbalanced` is set once `acquire` would change what is owned, since a replica came or went;
+    end what is being done then, and acquire, which clears it.
     """
 
     def __init__(self, replica_id: str) -> None:
         self.replica_id = replica_id
         self.lost = asyncio.Event()
+        self.unbalanced = asyncio.Event()
 
     @abstractmethod
     async def acquire(self) -> dict[int, Owned]:
-        """Take every shard that is free or whose owner is gone, and answer all that are owned.
+        """Come to an even share, and answer all that is owned then.
 
-        The epoch of a shard that is taken has been raised before its state is read, so no effect
-        of the former owner can come after.
+        What is owned beyond the share is given up, after effects that have begun have ended; up to
+        it, shards are taken that are free or whose owner is gone. The epoch of a shard that is
+        taken has been raised before its state is read, so no effect of the former owner can come
+        after. Shares differ by at most one once every replica has acquired.
         """
 
     @abstractmethod
@@ -71,7 +76,7 @@ class Ownership(ABC):
 
     @abstractmethod
     async def release(self) -> None:
-        """Hand over everything at once, after effects that have begun have ended."""
+        """Hand over everything at once, after effects that have begun have ended, and be absent."""
 
     @abstractmethod
     async def fence(

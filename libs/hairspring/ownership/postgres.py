@@ -1,9 +1,9 @@
-"""Ownership in Postgres: leases, epochs, and take-over from whoever is gone."""
+"""Ownership in Postgres: leases, epochs, even shares, and take-over from whoever is gone."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ _log = structlog.get_logger(__name__)
 MIGRATIONS = Migrations(source="ownership", directory=Path(__file__).parent / "sql")
 
 RETRY_SECONDS = 1.0
+BUSY_SECONDS = 0.05
 PATIENCE_SECONDS = 2.0
 
 
@@ -35,7 +36,7 @@ async def install_shards(pool: asyncpg.Pool, schema: str, count: int) -> None:
 class PostgresOwnership(Ownership):
     """One replica among those that share the shards in a schema, made with MIGRATIONS.
 
-    Open it with `open`; its lease is renewed by a task of its own meanwhile.
+    Open it with `open`; tasks of its own renew its lease and watch the shares meanwhile.
     """
 
     def __init__(
@@ -46,7 +47,8 @@ class PostgresOwnership(Ownership):
         self._notices = notices
         self._schema = check_schema_name(schema)
         self._session = session
-        self._owns = False
+        self._owns = 0
+        self._looking = asyncio.Lock()  #: So that nobody sees shares that are being changed.
 
     @classmethod
     @asynccontextmanager
@@ -59,40 +61,40 @@ class PostgresOwnership(Ownership):
         replica_id: str,
         lease_ms: int = LEASE_MS,
     ) -> AsyncIterator[PostgresOwnership]:
-        """Be present as a replica, owning nothing yet; in the end hand over everything.
+        """Be a replica that is yet to acquire; in the end hand over everything.
 
         A replica that stops answering is taken for gone after `lease_ms`; one whose process ended,
-        at once. Raises DatabaseUnavailable if the database does not answer at the start.
+        within a second. Raises DatabaseUnavailable if the database does not answer at the start.
         """
         session = Session(url, schema, replica_id, lease_ms)
         ownership = cls(pool, notices, schema, replica_id, session)
-        await session.renew()
-        keeper = asyncio.create_task(
-            ownership._keep(lease_ms / 3000), name=f"{schema}-lease-renewal"
-        )
+        await session.open()
+        keepers = [
+            asyncio.create_task(ownership._keep(lease_ms / 3000), name=f"{schema}-lease-renewal"),
+            asyncio.create_task(ownership._watch_shares(), name=f"{schema}-shares"),
+        ]
         try:
             yield ownership
         finally:
-            keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeper
-            with suppress(*DRIVER_ERRORS):
+            await _end(keepers)
+            with suppress(DatabaseUnavailable, *DRIVER_ERRORS):
                 await ownership.release()
             await session.close()
 
+    async def advertise(self, address: str) -> None:
+        """Tell the other replicas where they reach this one, as host:port.
+
+        Raises DatabaseUnavailable or one of DRIVER_ERRORS.
+        """
+        self._session.address = address
+        await self._session.keep()
+
     async def acquire(self) -> dict[int, Owned]:
-        """Take what is free; a former owner that blocks it for two seconds loses its sessions."""
-        await self._renew()
-        async with self._pool.acquire() as connection:
-            try:
-                rows = await self._take(connection)
-            except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
-                _log.warning("take_over_postponed", schema=self._schema, error=str(error))
-                rows = await connection.fetch(
-                    f"SELECT * FROM {self._schema}.shards WHERE replica_id = $1"
-                    " ORDER BY shard FOR UPDATE NOWAIT",
-                    self.replica_id,
-                )
+        """Come to the share; a former owner that blocks it for two seconds loses its sessions."""
+        async with self._looking:
+            self.unbalanced.clear()
+            self._note(await self._session.renew())
+            rows = await self._take()
         owned = {
             row["shard"]: Owned(
                 shard=row["shard"],
@@ -104,9 +106,9 @@ class PostgresOwnership(Ownership):
         }
         if owned:
             self.lost.clear()
-            if not self._owns:
-                _log.info("shards_acquired", schema=self._schema, shards=len(owned))
-        self._owns = bool(owned)
+        if len(owned) != self._owns:
+            _log.info("shards_acquired", schema=self._schema, shards=len(owned), before=self._owns)
+        self._owns = len(owned)
         return owned
 
     async def stand_by(self) -> dict[int, Owned]:
@@ -119,20 +121,11 @@ class PostgresOwnership(Ownership):
                 await wait_until_set(noticed, RETRY_SECONDS)
 
     async def release(self) -> None:
-        """Give up all shards and wake those that stand by."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(
-                "WITH held AS ("
-                f" SELECT shard FROM {self._schema}.shards WHERE replica_id = $1"
-                " ORDER BY shard FOR UPDATE)"
-                f" UPDATE {self._schema}.shards AS s SET replica_id = NULL"
-                " FROM held WHERE s.shard = held.shard",
-                self.replica_id,
-            )
-            await connection.execute(f"NOTIFY {self._schema}_shards")
+        """Give up all shards, be absent, and wake the others."""
+        await self._session.leave()
         if self._owns:
-            _log.info("shards_released", schema=self._schema)
-        self._owns = False
+            _log.info("shards_released", schema=self._schema, shards=self._owns)
+        self._owns = 0
 
     async def fence(
         self,
@@ -156,7 +149,21 @@ class PostgresOwnership(Ownership):
             self.lost.set()
             raise Fenced(shards)
 
-    async def _take(self, connection: Any) -> list[asyncpg.Record]:
+    async def _take(self) -> list[asyncpg.Record]:
+        """Take up to the share; where that is blocked for long, answer what is owned as it is."""
+        async with self._pool.acquire() as connection:
+            try:
+                return await self._take_by(connection)
+            except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+                _log.warning("take_over_postponed", schema=self._schema, error=str(error))
+            rows: list[asyncpg.Record] = await connection.fetch(
+                f"SELECT * FROM {self._schema}.shards WHERE replica_id = $1"
+                " ORDER BY shard FOR UPDATE NOWAIT",
+                self.replica_id,
+            )
+            return rows
+
+    async def _take_by(self, connection: Any) -> list[asyncpg.Record]:
         """Run the take-over, and clear the way for it while it waits."""
         taking = asyncio.create_task(
             connection.fetch(
@@ -195,12 +202,10 @@ class PostgresOwnership(Ownership):
                     application_name=row["application_name"],
                 )
 
-    async def _renew(self) -> None:
-        """Prolong the lease; notice when the shards were taken meanwhile."""
-        if await self._session.renew():
-            return
-        if self._owns:
-            self._owns = False
+    def _note(self, renewed: bool) -> None:
+        """Notice when the row was gone, and the shards were taken with it."""
+        if not renewed and self._owns:
+            self._owns = 0
             self.lost.set()
             _log.warning("ownership_lost", schema=self._schema, replica_id=self.replica_id)
 
@@ -209,8 +214,50 @@ class PostgresOwnership(Ownership):
         while True:
             await asyncio.sleep(seconds)
             try:
-                await self._renew()
+                self._note(await self._session.keep())
             except (DatabaseUnavailable, *DRIVER_ERRORS) as error:
                 _log.warning("lease_renewal_failed", schema=self._schema, error=str(error))
             except Exception:
                 _log.exception("lease_renewal_failed", schema=self._schema)
+
+    async def _watch_shares(self) -> None:
+        """Look each second, and at once when told, whether acquiring would change something."""
+        async with self._notices.subscribe(f"{self._schema}_shards") as noticed:
+            known = True
+            while True:
+                await wait_until_set(noticed, RETRY_SECONDS if known else BUSY_SECONDS)
+                noticed.clear()
+                try:
+                    async with self._looking:
+                        known = await self._look()
+                except (DatabaseUnavailable, *DRIVER_ERRORS) as error:
+                    _log.warning("shares_not_known", schema=self._schema, error=str(error))
+                except Exception:
+                    _log.exception("shares_not_known", schema=self._schema)
+
+    async def _look(self) -> bool:
+        """Set `unbalanced` if it is so; False while it cannot be known, as another is taking.
+
+        A session that was lost is made anew first.
+        """
+        if not self._session.present:
+            return True
+        if not self._session.connected:
+            self._note(await self._session.keep())
+        if self.unbalanced.is_set():
+            return True
+        [row] = await self._session.run(
+            f"SELECT {self._schema}.shards_unbalanced($1)", self.replica_id
+        )
+        if row[0]:
+            self.unbalanced.set()
+        return row[0] is not None
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait until they have ended; a cancellation that the driver lost, again."""
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=RETRY_SECONDS)

@@ -147,6 +147,14 @@ class MemoryStore(SegmentStore):
         ]
         return sorted(due, key=lambda found: found[1])[:limit]
 
+    async def next_due(self, shards: Collection[int]) -> dict[int, int]:
+        """Read when the first profile of each shard is due; a shard where none is, is missing."""
+        found: dict[int, int] = {}
+        for key, (_, due_at) in self._profiles.items():
+            if due_at is not None and key.shard in shards:
+                found[key.shard] = min(due_at, found.get(key.shard, due_at))
+        return found
+
     async def timers(
         self, shard: int, after: tuple[int, Key | None], before: int, limit: int
     ) -> list[tuple[Key, int]]:

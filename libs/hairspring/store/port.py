@@ -158,6 +158,10 @@ class SegmentStore(ABC):
         """Read profiles that are due before a moment, the earliest first."""
 
     @abstractmethod
+    async def next_due(self, shards: Collection[int]) -> dict[int, int]:
+        """Read when the first profile of each shard is due; a shard where none is, is missing."""
+
+    @abstractmethod
     async def timers(
         self, shard: int, after: tuple[int, Key | None], before: int, limit: int
     ) -> list[tuple[Key, int]]:

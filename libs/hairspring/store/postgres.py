@@ -136,6 +136,11 @@ class PostgresStore(SegmentStore):
         rows = await self._pool.fetch(self._sql(statements.DUE), list(shards), before, limit)
         return [(Key(*row[:3]), row[3]) for row in rows]
 
+    async def next_due(self, shards: Collection[int]) -> dict[int, int]:
+        """Read when the first profile of each shard is due; a shard where none is, is missing."""
+        rows = await self._pool.fetch(self._sql(statements.NEXT_DUE), list(shards))
+        return {row["shard"]: row["due_at"] for row in rows if row["due_at"] is not None}
+
     async def timers(
         self, shard: int, after: tuple[int, Key | None], before: int, limit: int
     ) -> list[tuple[Key, int]]:

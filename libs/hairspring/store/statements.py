@@ -112,6 +112,15 @@ WHERE shard = ANY ($1::int[]) AND due_at < $2
 ORDER BY due_at LIMIT $3
 """
 
+# The subquery is one look into the index for each shard.
+NEXT_DUE = """
+SELECT s.shard, (
+    SELECT min(p.due_at) FROM {schema}.profiles AS p
+    WHERE p.shard = s.shard AND p.due_at IS NOT NULL
+) AS due_at
+FROM unnest($1::int[]) AS s (shard)
+"""
+
 TIMERS = """
 SELECT shard, workspace, profile, due_at FROM {schema}.profiles
 WHERE shard = $1 AND due_at < $2 AND (due_at, workspace, profile) > ($3, $4, $5)

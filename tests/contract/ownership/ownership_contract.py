@@ -14,13 +14,14 @@ COUNT = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """Two replicas over 16 shards, a way to carry out an effect, and one to make a lease run out.
+    """Three replicas over 16 shards, a way to carry out an effect, and one to end a lease.
 
     `effect` fences as the replica in a transaction of its own, and commits.
     """
 
     one: Ownership
     other: Ownership
+    third: Ownership
     effect: Callable[..., Awaitable[None]]
     expire: Callable[[Ownership], Awaitable[None]]
 
@@ -28,6 +29,22 @@ class Subject:
 def epochs(owned: Mapping[int, Owned]) -> set[int]:
     """The epochs of the shards."""
     return {shard.epoch for shard in owned.values()}
+
+
+async def unbalanced(*replicas: Ownership) -> None:
+    """Wait until these replicas have heard that their shares are to change."""
+    async with asyncio.timeout(10):
+        for replica in replicas:
+            await replica.unbalanced.wait()
+
+
+async def share(*replicas: Ownership) -> list[dict[int, Owned]]:
+    """Have replicas acquire in turn until nothing changes, and answer what each owns."""
+    before: list[set[int]] = []
+    while True:
+        owned = [await replica.acquire() for replica in replicas]
+        if before == (before := [set(one) for one in owned]):
+            return owned
 
 
 class OwnershipContract:
@@ -38,7 +55,7 @@ class OwnershipContract:
         raise NotImplementedError
 
     async def test_the_first_takes_all_and_the_second_nothing(self, replicas: Subject) -> None:
-        """Shards that somebody owns and is there for are left to it."""
+        """Who comes second takes nothing from the first, who has to give it up itself."""
         owned = await replicas.one.acquire()
         assert sorted(owned) == list(range(COUNT))
         assert epochs(owned) == {1}
@@ -125,3 +142,85 @@ class OwnershipContract:
         await replicas.one.release()
         async with asyncio.timeout(10):
             assert len(await standing) == COUNT
+
+    async def test_who_comes_gets_half(self, replicas: Subject) -> None:
+        """The first hears of the second, gives up its surplus, and the second takes that."""
+        before = await replicas.one.acquire()
+        assert await replicas.other.acquire() == {}
+        await unbalanced(replicas.one)
+        kept = await replicas.one.acquire()
+        await unbalanced(replicas.other)
+        taken = await replicas.other.acquire()
+        assert (len(kept), len(taken)) == (COUNT // 2, COUNT // 2)
+        assert sorted([*kept, *taken]) == list(range(COUNT))
+        assert kept == {shard: before[shard] for shard in kept}
+        assert epochs(taken) == {2}
+
+    async def test_who_stands_by_gets_what_is_given_up(self, replicas: Subject) -> None:
+        """Standing by ends as soon as a share is free."""
+        await replicas.one.acquire()
+        standing = asyncio.create_task(replicas.other.stand_by())
+        await unbalanced(replicas.one)
+        await replicas.one.acquire()
+        async with asyncio.timeout(10):
+            assert len(await standing) == COUNT // 2
+
+    async def test_what_was_given_up_is_fenced(self, replicas: Subject) -> None:
+        """Effects on shards that were given up fail, taken or not; those that were kept go on."""
+        before = await replicas.one.acquire()
+        await replicas.other.acquire()
+        kept = await replicas.one.acquire()
+        given = {shard: owned for shard, owned in before.items() if shard not in kept}
+        with pytest.raises(Fenced):
+            await replicas.effect(replicas.one, given, 1)
+        await replicas.other.acquire()
+        with pytest.raises(Fenced):
+            await replicas.effect(replicas.one, before, 1)
+        await replicas.effect(replicas.one, kept, 1)
+
+    async def test_shares_differ_by_at_most_one(self, replicas: Subject) -> None:
+        """Sixteen shards among three are six, five and five, and the oldest has the one more."""
+        owned = await share(replicas.one, replicas.other, replicas.third)
+        assert [len(one) for one in owned] == [6, 5, 5]
+        assert sorted(shard for one in owned for shard in one) == list(range(COUNT))
+
+    async def test_even_shares_stay_as_they_are(self, replicas: Subject) -> None:
+        """Whoever acquires again, in any order, changes nothing: no shard goes to and fro."""
+        owned = await share(replicas.one, replicas.other, replicas.third)
+        third, one, other = [
+            await replica.acquire() for replica in (replicas.third, replicas.one, replicas.other)
+        ]
+        assert [one, other, third] == owned
+
+    async def test_who_leaves_is_shared_among_the_rest(self, replicas: Subject) -> None:
+        """The others hear of it and take an even part each, under a higher epoch."""
+        *_, before = await share(replicas.one, replicas.other, replicas.third)
+        await replicas.effect(replicas.third, before, 7)
+        await replicas.third.release()
+        await unbalanced(replicas.one, replicas.other)
+        owned = [await replicas.one.acquire(), await replicas.other.acquire()]
+        assert [len(each) for each in owned] == [COUNT // 2, COUNT // 2]
+        heirs = owned[0] | owned[1]
+        assert all(heirs[s].epoch == before[s].epoch + 1 for s in before)
+        assert {heirs[shard].position for shard in before} == {7}
+
+    async def test_who_is_gone_is_shared_among_the_rest(self, replicas: Subject) -> None:
+        """The first to notice frees everything of it, so that each takes its part."""
+        *_, before = await share(replicas.one, replicas.other, replicas.third)
+        await replicas.expire(replicas.third)
+        owned = [await replicas.one.acquire(), await replicas.other.acquire()]
+        assert [len(each) for each in owned] == [COUNT // 2, COUNT // 2]
+        with pytest.raises(Fenced):
+            await replicas.effect(replicas.third, before, 1)
+        assert replicas.third.lost.is_set()
+
+    async def test_who_was_gone_comes_back_for_its_share(self, replicas: Subject) -> None:
+        """Once it acquires again it counts again, and the other makes room for it."""
+        await share(replicas.one, replicas.other)
+        await replicas.expire(replicas.one)
+        assert len(await replicas.other.acquire()) == COUNT
+        assert await replicas.one.acquire() == {}
+        await unbalanced(replicas.other)
+        assert len(await replicas.other.acquire()) == COUNT // 2
+        assert len(await replicas.one.acquire()) == COUNT // 2
+        assert not replicas.one.lost.is_set()

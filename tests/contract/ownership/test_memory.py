@@ -12,17 +12,17 @@ from tests.contract.ownership.ownership_contract import COUNT, OwnershipContract
 class TestMemory(OwnershipContract):
     @pytest.fixture
     def replicas(self) -> Subject:
-        """Two replicas with a clock that is moved by hand."""
+        """Three replicas with a clock that is moved by hand."""
         now = [1_800_000_000_000]
         shards = MemoryShards(COUNT, lambda: now[0])
-        one, other = MemoryOwnership("one", shards), MemoryOwnership("other", shards)
+        one, other, third = (MemoryOwnership(name, shards) for name in ("one", "other", "third"))
 
         async def effect(replica: Ownership, *arguments: object, **more: object) -> None:
             await replica.fence(None, *arguments, **more)
 
         async def expire(replica: Ownership) -> None:
             now[0] += LEASE_MS + 1
-            for each in {one, other} - {replica}:
+            for each in {one, other, third} - {replica}:
                 each.renew()
 
-        return Subject(one=one, other=other, effect=effect, expire=expire)
+        return Subject(one=one, other=other, third=third, effect=effect, expire=expire)

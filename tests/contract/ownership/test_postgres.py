@@ -14,11 +14,12 @@ from tests.contract.ownership.ownership_contract import OwnershipContract, Subje
 class TestPostgres(OwnershipContract):
     @pytest.fixture
     async def replicas(self, database_url: str) -> AsyncIterator[Subject]:
-        """Two replicas on a database of their own."""
+        """Three replicas on a database of their own."""
         async with (
             open_shards(database_url) as opened,
             opened.replica("one") as one,
             opened.replica("other") as other,
+            opened.replica("third") as third,
         ):
 
             async def expire(replica: Ownership) -> None:
@@ -27,4 +28,4 @@ class TestPostgres(OwnershipContract):
                     replica.replica_id,
                 )
 
-            yield Subject(one=one, other=other, effect=opened.effect, expire=expire)
+            yield Subject(one=one, other=other, third=third, effect=opened.effect, expire=expire)

@@ -46,7 +46,7 @@ async def test_a_lost_session_is_made_anew(opened: OpenedShards) -> None:
             " WHERE l.locktype = 'advisory' AND a.application_name = 'replica-one'"
         )
         await opened.pool.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE application_name = 'replica-one'"
         )
         await eventually(lambda: opened.pool.fetchval(f"{locks} HAVING count(*) = 1"))
@@ -59,12 +59,15 @@ async def test_a_lost_session_may_cost_the_shards(opened: OpenedShards) -> None:
     """Whoever loses its session and is taken over meanwhile hears of it by its renewal."""
     async with opened.replica("one", lease_ms=3_000) as one, opened.replica("other") as other:
         owned = await one.acquire()
-        await opened.pool.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name = 'replica-one'"
-        )
-        taken = await eventually(other.acquire)
-        assert len(taken) == 16
+
+        async def taken() -> bool:
+            await opened.pool.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE application_name = 'replica-one'"
+            )
+            return len(await other.acquire()) == 16
+
+        await eventually(taken)
         async with asyncio.timeout(10):
             await one.lost.wait()
         with pytest.raises(Fenced):

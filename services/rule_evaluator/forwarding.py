@@ -1,0 +1,212 @@
+"""Calls for profiles whose shards another replica owns: they are passed on to it, one hop far.
+
+So a caller needs the address of any one replica. While shards change hands, a call waits a little
+for whoever owns them next.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import grpc
+from hairspring.contracts.membership.v1 import membership_service_pb2
+from hairspring.contracts.membership.v1.membership_service_pb2_grpc import MembershipServiceStub
+from hairspring.contracts.profile.v1 import profile_service_pb2
+from hairspring.contracts.profile.v1.profile_service_pb2_grpc import ProfileServiceStub
+from hairspring.runtime.errors import (
+    Exhausted,
+    InvalidInput,
+    NotFound,
+    NotNow,
+    Problem,
+    Unavailable,
+)
+from hairspring.services.rule_evaluator.evaluation import NotOwned
+from hairspring.services.rule_evaluator.handlers.memberships import (
+    MOST_QUESTIONS,
+    MembershipHandlers,
+)
+from hairspring.services.rule_evaluator.handlers.pages import workspace_of
+from hairspring.services.rule_evaluator.peers import Peers
+from hairspring.services.rule_evaluator.work import TermEnded
+
+FORWARDED = "hairspring-forwarded"
+"""The metadata of a call that was passed on: whoever gets it answers it, or says no."""
+
+PATIENCE_SECONDS = 5.0
+PAUSE_SECONDS = 0.05
+CALL_SECONDS = 15.0
+HERE = "here"
+
+_SAID = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.FAILED_PRECONDITION: NotNow,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Exhausted,
+}
+_AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+R = TypeVar("R")
+Local = Callable[[], Awaitable[R]]
+Remote = Callable[[grpc.aio.Channel, dict[str, Any]], Awaitable[R]]
+
+
+class ForwardedMemberships(MembershipHandlers):
+    """Serves MembershipService and ProfileService for the profiles of all replicas."""
+
+    def __init__(self, peers: Peers, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._peers = peers
+
+    async def CheckMemberships(
+        self,
+        request: membership_service_pb2.CheckMembershipsRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> membership_service_pb2.CheckMembershipsResponse:
+        """Has each owner answer its questions, and joins the answers in the order asked."""
+        asked = request.questions
+        if _was_forwarded(context) or len(asked) > MOST_QUESTIONS:
+            return await super().CheckMemberships(request, context)
+        workspace = workspace_of(request.workspace_id)
+        shards = [self._key(workspace, question.profile_id).shard for question in asked]
+        answers: dict[int, membership_service_pb2.MembershipAnswer] = {}
+        waiting = list(range(len(asked)))
+        patience = Patience(context)
+        while waiting:
+            parts: dict[str, list[int]] = {}
+            for number in waiting:
+                parts.setdefault(await self._place(shards[number]), []).append(number)
+            for part, response in zip(
+                parts.values(),
+                await asyncio.gather(
+                    *(self._check(place, request, part, patience) for place, part in parts.items())
+                ),
+                strict=True,
+            ):
+                if response is not None:
+                    answers.update(zip(part, response.answers, strict=True))
+            if waiting := [number for number in waiting if number not in answers]:
+                await self._pause(patience)
+        return membership_service_pb2.CheckMembershipsResponse(
+            answers=[answers[number] for number in range(len(asked))]
+        )
+
+    async def _check(
+        self,
+        place: str,
+        request: membership_service_pb2.CheckMembershipsRequest,
+        part: Sequence[int],
+        patience: "Patience",
+    ) -> membership_service_pb2.CheckMembershipsResponse | None:
+        some = membership_service_pb2.CheckMembershipsRequest(
+            workspace_id=request.workspace_id,
+            questions=[request.questions[number] for number in part],
+        )
+        return await self._ask(
+            place,
+            lambda: MembershipHandlers.CheckMemberships(self, some, patience.context),
+            lambda channel, more: MembershipServiceStub(channel).CheckMemberships(some, **more),
+            patience,
+        )
+
+    async def ExplainMembership(
+        self,
+        request: membership_service_pb2.ExplainMembershipRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> membership_service_pb2.ExplainMembershipResponse:
+        """Has the owner of the profile explain it."""
+        return await self._answer(
+            request,
+            lambda: MembershipHandlers.ExplainMembership(self, request, context),
+            lambda channel, more: MembershipServiceStub(channel).ExplainMembership(request, **more),
+            context,
+        )
+
+    async def GetProfile(
+        self, request: profile_service_pb2.GetProfileRequest, context: grpc.aio.ServicerContext
+    ) -> profile_service_pb2.GetProfileResponse:
+        """Has the owner of the profile read it."""
+        return await self._answer(
+            request,
+            lambda: MembershipHandlers.GetProfile(self, request, context),
+            lambda channel, more: ProfileServiceStub(channel).GetProfile(request, **more),
+            context,
+        )
+
+    async def _answer(
+        self, request: Any, local: Local[R], remote: Remote[R], context: grpc.aio.ServicerContext
+    ) -> R:
+        """Answers a request about one profile, here or by its owner."""
+        if _was_forwarded(context):
+            return await local()
+        shard = self._key(workspace_of(request.workspace_id), request.profile_id).shard
+        patience = Patience(context)
+        while True:
+            found = await self._ask(await self._place(shard), local, remote, patience)
+            if found is not None:
+                return found
+            await self._pause(patience)
+
+    async def _place(self, shard: int) -> str:
+        """Who answers for a shard: HERE, or the address of its owner; empty while nobody does."""
+        return HERE if self._evaluation.owns(shard) else await self._peers.address_of(shard)
+
+    async def _ask(
+        self, place: str, local: Local[R], remote: Remote[R], patience: "Patience"
+    ) -> R | None:
+        """Asks who owns the shard; None if that one cannot answer, or not any more."""
+        if not place:
+            return None
+        if place == HERE:
+            try:
+                return await local()
+            except (NotOwned, TermEnded):
+                return None
+        more = {"metadata": ((FORWARDED, "1"),), "timeout": patience.call_seconds()}
+        try:
+            return await remote(await self._peers.channel(place), more)
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in _AGAIN:
+                raise _problem(error) from error
+            patience.said = error.details() or patience.said
+            return None
+
+    async def _pause(self, patience: "Patience") -> None:
+        if patience.is_over():
+            raise Unavailable(patience.said)
+        self._peers.forget()
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+class Patience:
+    """How long a call waits for shards that change hands, within its own deadline.
+
+    `said` is what its caller is told when that was in vain.
+    """
+
+    def __init__(self, context: grpc.aio.ServicerContext) -> None:
+        self.context = context
+        self.said = "the shard of that profile is changing its owner just now; ask again"
+        self._until = time.monotonic() + PATIENCE_SECONDS
+
+    def is_over(self) -> bool:
+        """Tells whether there is no time left for another try."""
+        left = self.context.time_remaining()
+        ends = left is not None and left < 2 * PAUSE_SECONDS
+        return ends or time.monotonic() > self._until
+
+    def call_seconds(self) -> float:
+        """How long the owner may take to answer."""
+        left = self.context.time_remaining()
+        return CALL_SECONDS if left is None else min(left, CALL_SECONDS)
+
+
+def _was_forwarded(context: grpc.aio.ServicerContext) -> bool:
+    return any(key == FORWARDED for key, _ in context.invocation_metadata() or ())
+
+
+def _problem(error: grpc.aio.AioRpcError) -> Exception:
+    """What the owner said, to be said in its words."""
+    kind: type[Problem] | None = _SAID.get(error.code())
+    return error if kind is None else kind(error.details() or "")
