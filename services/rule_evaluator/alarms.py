@@ -15,6 +15,7 @@ from hairspring.runtime.clock import Clock
 from hairspring.runtime.errors import Unavailable
 from hairspring.runtime.logging import get_logger
 from hairspring.runtime.metrics import TIMER_REBUILDS, TIMER_SWEEPS
+from hairspring.services.rule_evaluator.work import TermEnded
 from hairspring.store.port import Key, SegmentStore
 from hairspring.timers.loop import TimerLoop
 from hairspring.timers.paging import Paging
@@ -113,15 +114,20 @@ class Alarms:
     async def _on_due(self, claims: Claims) -> Iterable[Claimed]:
         through = max(claimed.due_at for claimed in claims.claimed)
         keys = [_key(claimed.shard, claimed.member) for claimed in claims.claimed]
-        await self._look(keys, min(through, claims.now))
-        return claims.claimed
+        looked = await self._look(keys, min(through, claims.now))
+        return claims.claimed if looked else []
 
-    async def _look(self, keys: Sequence[Key], through: int) -> None:
+    async def _look(self, keys: Sequence[Key], through: int) -> bool:
+        """Has profiles looked at; False once the term has ended, and the next one takes them."""
         looker = self._looker
         assert looker is not None, "alarms ring only while they run"
         ours = [key for key in keys if key.shard in looker.owned]
-        if ours:
-            await looker.look(ours, through=through, rung=True)
+        try:
+            if ours:
+                await looker.look(ours, through=through, rung=True)
+        except TermEnded:
+            return False
+        return True
 
     async def _take(self) -> None:
         """Fences older owners out of Redis; what it cannot hand over is found by the first claim.
@@ -169,8 +175,9 @@ class Alarms:
     async def _sweep(self, before: int) -> None:
         wait = self._lateness
         while due := await self._store.due(list(self._epochs()), before - wait, SWEEP_BATCH):
-            await self._look([key for key, _ in due], max(due_at for _, due_at in due) + wait)
-            if len(due) < SWEEP_BATCH:
+            through = max(due_at for _, due_at in due) + wait
+            looked = await self._look([key for key, _ in due], through)
+            if not looked or len(due) < SWEEP_BATCH:
                 return
 
     def _timer(self, key: Key, due_at: int) -> Timer:

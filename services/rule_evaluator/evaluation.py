@@ -16,6 +16,8 @@ from hairspring.store.port import Key
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
+CALM_SECONDS = 10.0
+"""A term that served this long is followed without the pauses of the failures before it."""
 FINISH_SECONDS = 0.5
 """How long the turn in hand may take when the shards are to be shared anew."""
 
@@ -46,14 +48,17 @@ class Evaluation:
     async def run(self) -> None:
         """Serves terms until cancelled or finished; each begins from what Postgres holds."""
         pause = FIRST_PAUSE
+        time = asyncio.get_running_loop().time
         while not self._ended.is_set():
             owned = await self._ownership.stand_by()
+            began = time()
             # In a task of its own: up to Python 3.12 a group whose member fails leaves the task
             # that waits for it marked as cancelled, and then this one would take it for an end.
             as_planned = await asyncio.create_task(self._serve(owned), name="serving")
             _honour_cancellation()
-            if as_planned:
+            if as_planned or time() - began > CALM_SECONDS:
                 pause = FIRST_PAUSE
+            if as_planned:
                 continue
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)

@@ -140,14 +140,14 @@ class Term:
             await self._quarantine.begin()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(), name="read-events")
-                tasks.create_task(self._do_turns(), name="turns")
+                tasks.create_task(self._take_turns(), name="turns")
                 tasks.create_task(self._fold_in_background(), name="rebuilds")
                 tasks.create_task(self._adopting.run(), name="fills")
                 tasks.create_task(self._watch_crowding(), name="crowding")
                 tasks.create_task(self._quarantine.run(self._inbox), name="quarantine")
                 tasks.create_task(self._alarms.run(self), name="alarms")
                 tasks.create_task(self._keep_checkpoints(), name="checkpoints")
-        except* Finished:
+        except* (Finished, TermEnded):
             pass
         finally:
             self.over = True
@@ -204,6 +204,14 @@ class Term:
                 self._log.warning("event_log_lost", code=error.code().name, details=error.details())
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _take_turns(self) -> None:
+        try:
+            await self._do_turns()
+        finally:
+            # At once, and not with the rest of the term: who waits for a turn would wait for ever,
+            # and the term for its end.
+            self._inbox.close(TermEnded("these shards are being handed over; ask again"))
 
     async def _do_turns(self) -> None:
         while True:

@@ -122,12 +122,16 @@ class Inbox:
         self.bell.set()
 
     def fold(self, folding: Folding) -> None:
-        """Takes rebuilds."""
+        """Takes rebuilds. Raises what the inbox was closed with, if it was."""
+        if self._closed is not None:
+            raise self._closed
         self._foldings.append(folding)
         self.bell.set()
 
     def retry(self, retries: Retries) -> None:
         """Takes profiles to be folded anew."""
+        if self._closed is not None:
+            raise self._closed
         self._retries.append(retries)
         self.bell.set()
 

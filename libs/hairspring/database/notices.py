@@ -79,9 +79,8 @@ class Notices:
             if connection is None or channel in self._listening:
                 return
             try:
-                await asyncio.wait_for(
-                    connection.add_listener(channel, self._noticed), _ANSWER_SECONDS
-                )
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    await connection.add_listener(channel, self._noticed)
             except DRIVER_ERRORS as error:
                 _log.warning("listening_failed", channel=channel, error=repr(error))
                 connection.terminate()  # The keeper starts anew and listens on all channels.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from hairspring.database.notices import wait_until_set
 from hairspring.ownership.port import LEASE_MS, Fenced, Owned, Ownership
 
 
@@ -82,10 +83,7 @@ class MemoryOwnership(Ownership):
         """Wait for a change, or for a second to try again."""
         while not (owned := await self.acquire()):
             self._shards.changed.clear()
-            try:
-                await asyncio.wait_for(self._shards.changed.wait(), 1.0)
-            except TimeoutError:
-                continue
+            await wait_until_set(self._shards.changed, 1.0)
         return owned
 
     async def release(self) -> None:

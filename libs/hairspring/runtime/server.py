@@ -117,14 +117,15 @@ async def _drain(server: grpc.aio.Server, traffic: Traffic, drain_seconds: float
     traffic.draining.set()
     late = False
     try:
-        await asyncio.wait_for(traffic.until_unary_done(), drain_seconds)
+        async with asyncio.timeout(drain_seconds):
+            await traffic.until_unary_done()
     except TimeoutError:
         late = True
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(traffic.until_streams_done(), STREAMS_SECONDS)
+        async with asyncio.timeout(STREAMS_SECONDS):
+            await traffic.until_streams_done()
     # The answers are handed to the transport by now; a short grace lets it send them.
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(asyncio.shield(stopping), 0.2)
+    await asyncio.wait({stopping}, timeout=0.2)
     if not stopping.done():
         await server.stop(0)
     await stopping

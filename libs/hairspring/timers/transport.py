@@ -12,6 +12,7 @@ from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from hairspring.runtime.cancelling import kept
 from hairspring.timers.port import QueueUnavailable
 from hairspring.timers.scripts import Script
 
@@ -119,7 +120,7 @@ class Transport:
     async def ping(self) -> None:
         """Return if the server answers; raises QueueUnavailable."""
         with away_as_unavailable(self._place):
-            await self._client.ping()
+            await kept(self._client.ping())
 
     async def _send(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         if not commands:
@@ -128,7 +129,7 @@ class Transport:
         for command in commands:
             pipe.execute_command(*command)
         with away_as_unavailable(self._place):
-            replies: list[Any] = await pipe.execute(raise_on_error=False)
+            replies: list[Any] = await kept(pipe.execute(raise_on_error=False))
         return replies
 
     def _checked(self, replies: list[Any]) -> list[Any]:
