@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +13,8 @@ import pytest
 from hairspring.ownership.memory import MemoryOwnership, MemoryShards
 from hairspring.ownership.port import Fenced, Owned
 from hairspring.services.rule_evaluator.evaluation import Evaluation
+
+from tests.simulation.loop import VirtualLoop
 
 
 class _Notices:
@@ -79,3 +83,38 @@ async def test_it_ends_though_a_term_fails_just_then() -> None:
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
+
+
+class _Failing(_Terms):
+    """Terms that fail at once, but for one that serves an hour first; notes when each began."""
+
+    def __init__(self, calm: int, most: int) -> None:
+        super().__init__([])
+        self.began: list[float] = []
+        self._calm, self._most = calm, most
+
+    async def run(self) -> None:
+        self.began.append(asyncio.get_running_loop().time())
+        if len(self.began) == self._most:
+            self.served.set()
+            await asyncio.Event().wait()
+        await asyncio.sleep(3_600 if len(self.began) == self._calm else 0)
+        raise OSError("Postgres is away")
+
+
+def test_pauses_grow_until_a_term_has_served_for_a_while() -> None:
+    """After failures in a row it waits two seconds, after an hour of work a moment again."""
+    loop = VirtualLoop(random.Random(1))
+    terms = _Failing(calm=9, most=10)
+
+    async def serve() -> None:
+        running = asyncio.create_task(_evaluation(terms).run())
+        await terms.served.wait()
+        running.cancel()
+        await asyncio.wait({running})
+
+    loop.run_until_complete(loop.create_task(serve()))
+    loop.close()
+    pauses = [later - earlier for earlier, later in itertools.pairwise(terms.began)]
+    assert pauses[7] == pytest.approx(2)
+    assert pauses[8] == pytest.approx(3_600.05)
