@@ -17,7 +17,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import engine, expressions, ingest, pipeline, simulating, state
+from tests.benchmarks import (
+    engine,
+    expressions,
+    handover,
+    ingest,
+    pipeline,
+    simulating,
+    state,
+)
 from tests.benchmarks.figures import Figure, Machine, Size, machine
 
 BENCHMARKS = {
@@ -28,6 +36,7 @@ BENCHMARKS = {
     "pipeline": pipeline.figures,
     "stored": pipeline.stored_figures,
     "ingest": ingest.figures,
+    "handover": handover.figures,
 }
 #: Takes long, and is done only where it is asked for.
 UNASKED = {"stored"}

@@ -23,7 +23,7 @@ SMALL = Size(
 
 
 #: They start a database and services, which takes a dozen seconds.
-_WITH_SERVICES = ("pipeline", "stored", "ingest")
+_WITH_SERVICES = ("pipeline", "stored", "ingest", "handover")
 _LONG = pytest.mark.skipif(os.environ.get("HAIRSPRING_CHAOS") != "full", reason="takes long")
 
 
