@@ -129,7 +129,7 @@ class Inbox:
         self.bell.set()
 
     def retry(self, retries: Retries) -> None:
-        """Takes profiles to be folded anew."""
+        """Takes profiles to be folded anew. Raises what the inbox was closed with, if it was."""
         if self._closed is not None:
             raise self._closed
         self._retries.append(retries)
