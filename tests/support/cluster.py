@@ -131,11 +131,14 @@ class Cluster:
     """Services on one Postgres and one Redis, and the calls that tests make most."""
 
     def __init__(
-        self, services: Sequence[Service], environment: dict[str, str], directory: Path
+        self,
+        services: Sequence[Service],
+        environment: dict[str, str] | None = None,
+        directory: Path = Path(),
     ) -> None:
         self.services = {service.name: service for service in services}
         self.replicas: list[Service] = []
-        self._environment = environment
+        self._environment = environment or {}
         self._directory = directory
         self._channels = {s.name: open_channel(s.address) for s in services}
         channel = self._channels["ingest"]
