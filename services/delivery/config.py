@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hairspring.ownership.port import LEASE_MS
 from hairspring.runtime.config import Settings
 from pydantic import Field
 
@@ -15,4 +16,4 @@ class DeliverySettings(Settings):
     """
 
     shards: int = Field(default=256, ge=1, le=65_536)
-    lease_ms: int = Field(default=10_000, ge=500, le=600_000)
+    lease_ms: int = Field(default=LEASE_MS, ge=500, le=600_000)

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from hairspring.log.shards import DEFAULT_SHARD_COUNT
+from hairspring.ownership.port import LEASE_MS
 from hairspring.runtime.config import Settings
 from pydantic import Field, field_validator
 
@@ -19,7 +20,7 @@ class EvaluatorSettings(Settings):
     shards: int = Field(default=DEFAULT_SHARD_COUNT, ge=1, le=65_536)
     evaluator_log_detail: Literal["nothing", "changes", "events"] = "changes"
     lateness_ms: int = Field(default=0, ge=0, le=3_600_000)
-    lease_ms: int = Field(default=10_000, ge=500, le=600_000)
+    lease_ms: int = Field(default=LEASE_MS, ge=500, le=600_000)
 
     @field_validator("evaluator_advertise")
     @classmethod

@@ -7,6 +7,7 @@ each leaves a record, and what it waited is the time from its acceptance to that
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
@@ -49,7 +50,8 @@ _TOLD = {
     "one is told to end: longest wait, shards that stay": ("ms", "", ""),
     "one is told to end: longest wait, shards that move": ("ms", "1,000", ""),
     "one is killed: longest wait": ("ms", "10,000", ""),
-    "one is paused: longest wait": ("ms", "12,000", "its lease is 10 s"),
+    "one is paused: longest wait, shards that stay": ("ms", "", ""),
+    "one is paused: longest wait, shards that move": ("ms", "10,000", "its lease is 6 s"),
 }
 
 
@@ -125,10 +127,13 @@ async def _round(directory: Path, say: Callable[[str], None]) -> dict[str, float
         found["one is killed: longest wait"] = await trial.longest(since)
         say("one is paused")
         second = await trial.second()
-        since = now()
+        before, since = await trial.owners(), now()
         second.pause()
-        await trial.shared(1)
-        found["one is paused: longest wait"] = await trial.longest(since - 100)
+        stayed, moved = _moved(before, await trial.shared(1))
+        for shards, name in ((stayed, "stay"), (moved, "move")):
+            found[f"one is paused: longest wait, shards that {name}"] = await trial.longest(
+                since - 100, shards
+            )
         second.wake()
         trickling.cancel()
         return found
@@ -165,7 +170,8 @@ def _moved(before: dict[int, str], after: dict[int, str]) -> tuple[set[int], set
 
 @asynccontextmanager
 async def _trial(directory: Path) -> AsyncIterator[Trial]:
-    directory.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
     async with (
         postgres(directory / "postgres") as database,
         valkey(directory / "valkey") as redis,

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-LEASE_MS = 10_000
+LEASE_MS = 6_000
 
 
 class Fenced(Exception):

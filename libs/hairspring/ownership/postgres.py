@@ -91,9 +91,10 @@ class PostgresOwnership(Ownership):
 
     async def acquire(self) -> dict[int, Owned]:
         """Come to the share; a former owner that blocks it for two seconds loses its sessions."""
+        self._note(await self._session.renew())
+        await self._free()
         async with self._looking:
             self.unbalanced.clear()
-            self._note(await self._session.renew())
             rows = await self._take()
         owned = {
             row["shard"]: Owned(
@@ -149,11 +150,25 @@ class PostgresOwnership(Ownership):
             self.lost.set()
             raise Fenced(shards)
 
+    async def _free(self) -> None:
+        """Free the shards of those who are gone, which their effects in flight may block."""
+        if not await self._ask("shards_left"):
+            return
+        async with self._pool.acquire() as connection:
+            try:
+                await self._unblocked(
+                    connection, f"/* free shards */ SELECT {self._schema}.shards_free($1)"
+                )
+            except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+                _log.warning("take_over_postponed", schema=self._schema, error=str(error))
+
     async def _take(self) -> list[asyncpg.Record]:
         """Take up to the share; where that is blocked for long, answer what is owned as it is."""
         async with self._pool.acquire() as connection:
             try:
-                return await self._take_by(connection)
+                return await self._unblocked(
+                    connection, f"/* take shards */ SELECT * FROM {self._schema}.shards_take($1)"
+                )
             except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
                 _log.warning("take_over_postponed", schema=self._schema, error=str(error))
             rows: list[asyncpg.Record] = await connection.fetch(
@@ -163,24 +178,22 @@ class PostgresOwnership(Ownership):
             )
             return rows
 
-    async def _take_by(self, connection: Any) -> list[asyncpg.Record]:
-        """Run the take-over, and clear the way for it while it waits."""
-        taking = asyncio.create_task(
-            connection.fetch(
-                f"/* take shards */ SELECT * FROM {self._schema}.shards_take($1)", self.replica_id
-            ),
-            name=f"{self._schema}-take-over",
+    async def _unblocked(self, connection: Any, query: str) -> list[asyncpg.Record]:
+        """Run a part of a take-over, and clear the way for it while it waits."""
+        running = asyncio.create_task(
+            connection.fetch(query, self.replica_id), name=f"{self._schema}-take-over"
         )
         try:
-            while not (await asyncio.wait({taking}, timeout=PATIENCE_SECONDS))[0]:
+            while not (await asyncio.wait({running}, timeout=PATIENCE_SECONDS))[0]:
                 await self._end_blockers(connection.get_server_pid())
-            rows: list[asyncpg.Record] = await taking
+            rows: list[asyncpg.Record] = await running
             return rows
         finally:
-            if not taking.done():
-                taking.cancel()
-                with suppress(asyncio.CancelledError, *DRIVER_ERRORS):
-                    await taking
+            if not running.done():
+                running.cancel()
+                await asyncio.wait({running})
+                if not running.cancelled():
+                    running.exception()  # Seen: whoever waits has an error already.
 
     async def _end_blockers(self, waiting: int) -> None:
         """End the sessions that hold up a take-over: those of an owner that is gone or paused.
@@ -221,15 +234,17 @@ class PostgresOwnership(Ownership):
                 _log.exception("lease_renewal_failed", schema=self._schema)
 
     async def _watch_shares(self) -> None:
-        """Look each second, and at once when told, whether acquiring would change something."""
+        """Look each second, and at once when told, whether acquiring would change something.
+
+        What those who are gone have left is freed here, while the work on what is owned goes on.
+        """
         async with self._notices.subscribe(f"{self._schema}_shards") as noticed:
             known = True
             while True:
                 await wait_until_set(noticed, RETRY_SECONDS if known else BUSY_SECONDS)
                 noticed.clear()
                 try:
-                    async with self._looking:
-                        known = await self._look()
+                    known = not self._session.present or await self._look()
                 except (DatabaseUnavailable, *DRIVER_ERRORS) as error:
                     _log.warning("shares_not_known", schema=self._schema, error=str(error))
                 except Exception:
@@ -240,18 +255,19 @@ class PostgresOwnership(Ownership):
 
         A session that was lost is made anew first.
         """
-        if not self._session.present:
-            return True
         if not self._session.connected:
             self._note(await self._session.keep())
-        if self.unbalanced.is_set():
-            return True
-        [row] = await self._session.run(
-            f"SELECT {self._schema}.shards_unbalanced($1)", self.replica_id
-        )
-        if row[0]:
-            self.unbalanced.set()
-        return row[0] is not None
+        await self._free()
+        async with self._looking:
+            found = await self._ask("shards_look")
+            if found == "uneven":
+                self.unbalanced.set()
+        return found in ("even", "uneven")
+
+    async def _ask(self, function: str) -> Any:
+        """Ask on the session what a function of the schema says of this replica."""
+        [row] = await self._session.run(f"SELECT {self._schema}.{function}($1)", self.replica_id)
+        return row[0]
 
 
 async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:

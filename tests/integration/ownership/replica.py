@@ -32,7 +32,7 @@ async def main(url: str, name: str, lease_ms: int, hold: bool) -> None:
         PostgresOwnership.open(url, pool, notices, "trial", name, lease_ms=lease_ms) as ownership,
     ):
         owned = await ownership.stand_by()
-        tell("acquired", shards=len(owned), epoch=owned[0].epoch)
+        tell("acquired", shards=len(owned), epoch=next(iter(owned.values())).epoch)
         position = max(shard.position for shard in owned.values())
         while True:
             position += 1

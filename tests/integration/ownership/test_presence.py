@@ -83,11 +83,11 @@ async def test_a_take_over_waits_for_the_effect_in_flight(opened: OpenedShards) 
             await opened.pool.execute(
                 "UPDATE trial.replicas SET lease_until = 1 WHERE replica_id = 'one'"
             )
-            taking = asyncio.create_task(other.acquire())
+            taking = asyncio.create_task(other.stand_by())
             await eventually(
                 lambda: opened.pool.fetchval(
                     "SELECT count(*) > 0 FROM pg_stat_activity"
-                    " WHERE wait_event_type = 'Lock' AND query LIKE '%shards_take%'"
+                    " WHERE wait_event_type = 'Lock' AND query LIKE '%shards_free%'"
                 )
             )
             assert not taking.done()

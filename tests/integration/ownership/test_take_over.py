@@ -18,6 +18,10 @@ from tests.support.waiting import eventually
 
 REPLICA = Path(__file__).with_name("replica.py")
 LONG_MS, SHORT_MS = 600_000, 1_000
+FREEING = (
+    "SELECT count(*) > 0 FROM pg_stat_activity"
+    " WHERE wait_event_type = 'Lock' AND query LIKE '/* free shards */%'"
+)
 
 
 class Process:
@@ -138,6 +142,24 @@ async def test_a_replica_paused_in_an_effect_loses_its_session(opened: OpenedSha
         assert {(shard.epoch, shard.position) for shard in owned.values()} == {(2, 0)}
         await opened.effect(heir, owned, 1)
         await check_effects(opened, 0)
+
+
+async def test_the_heir_goes_on_with_its_own_meanwhile(opened: OpenedShards) -> None:
+    """While the rows of a paused one are held, effects on other shards are committed as ever."""
+    async with opened.replica("heir") as heir:
+        await heir.acquire()
+        async with process(opened, "sleeper", SHORT_MS, "hold") as sleeper:
+            await heir.unbalanced.wait()
+            owned = await heir.acquire()
+            assert len(owned) == 8
+            await sleeper.told("holding")
+            sleeper.send(signal.SIGSTOP)
+            await eventually(lambda: opened.pool.fetchval(FREEING), timeout=30)
+            assert not heir.unbalanced.is_set()
+            await opened.effect(heir, owned, 1)
+            async with asyncio.timeout(30):
+                await heir.unbalanced.wait()
+            assert len(await heir.acquire()) == 16
 
 
 async def test_a_replica_that_lives_is_not_taken_over(opened: OpenedShards) -> None:
