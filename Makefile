@@ -22,7 +22,7 @@ demo: setup ## Play a small shop in real time, and show what happens
 test: setup ## Run the tests
 	@.venv/bin/pytest -n 2 --dist loadfile --ignore tests/benchmarks $(ARGS)
 
-chaos: setup ## Kill services of a busy shop, ten times each, and check the books
+chaos: setup ## Strike a busy shop with faults of all kinds for some minutes, and check the books
 	@HAIRSPRING_CHAOS=full .venv/bin/pytest -s tests/chaos $(ARGS)
 
 sdks: setup ## Send by the real SDKs of Segment and RudderStack, which it installs

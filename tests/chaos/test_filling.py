@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from functools import partial
 from itertools import pairwise
@@ -21,8 +22,9 @@ from tests.chaos import books
 from tests.support.cluster import Cluster, cluster, now, track
 from tests.support.waiting import eventually
 
-PROFILES, HISTORY, BATCH = 400, 1_600, 40
-CALM_MS = 2_500
+FULL = os.environ.get("HAIRSPRING_CHAOS") == "full"
+PROFILES, HISTORY, BATCH = (400, 1_600, 40) if FULL else (150, 600, 40)
+CALM_MS = 2_500 if FULL else 1_300
 ACTIVE = membership_service_pb2.SEGMENT_STATUS_ACTIVE
 
 KEPT = """
@@ -56,7 +58,7 @@ enter: {performed: {event: Order Completed, times: ">= 2"}}
 ---
 kind: Segment
 name: lost
-enter: {abandoned: {event: Product Added, unless: {event: Product Viewed}, after: 2s}}
+enter: {abandoned: {event: Product Added, unless: {event: Product Viewed}, after: 1s}}
 ---
 kind: Segment
 name: strangers
@@ -67,7 +69,7 @@ COMING = {"fans", "loyal", "lost", "strangers"}
 
 
 async def test_filling_through_kills(tmp_path: Path, database_url: str, redis_url: str) -> None:
-    """Killed at the start, amid the filling and around the second adoption, under live events."""
+    """Killed amid the filling and around the second adoption, under live events."""
     services = ("ingest", "rule_evaluator")
     async with cluster(tmp_path, database_url, redis_url, services=services) as running:
         assert await running.apply(OLD) == []
@@ -89,7 +91,7 @@ async def test_filling_through_kills(tmp_path: Path, database_url: str, redis_ur
         acting = asyncio.create_task(live(), name="shop")
         await _begin(running)
         evaluator = running.services["rule_evaluator"]
-        for reached in (_nothing, _begun, _decided):
+        for reached in (_nothing, _begun, _decided) if FULL else (_begun, _decided):
             await eventually(partial(reached, running), timeout=30)
             await evaluator.kill()
             await evaluator.start()

@@ -66,8 +66,22 @@ class Service:
         assert self._process is not None
         return self._process.pid
 
+    def configure(self, environment: dict[str, str]) -> None:
+        """Tell it more by its environment, from its next start on."""
+        self._environment = {**self._environment, **environment}
+
+    @property
+    def running(self) -> bool:
+        """Whether its process is there, be it paused."""
+        return self._process is not None and self._process.returncode is None
+
     async def start(self) -> None:
         """Start it, and wait until it says that it is ready."""
+        await self.spawn()
+        await eventually(self._is_ready, timeout=30.0)
+
+    async def spawn(self) -> None:
+        """Start it, and do not wait."""
         self._ready.unlink(missing_ok=True)
         environment = {
             **os.environ,
@@ -86,13 +100,17 @@ class Service:
                 stdout=log,
                 stderr=log,
             )
-        await eventually(self._is_ready, timeout=30.0)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has said that it is ready."""
+        return self._ready.exists()
 
     def _is_ready(self) -> bool:
         assert self._process is not None
         if self._process.returncode is not None:
             raise AssertionError(f"{self.name} ended:\n{self.log.read_text()[-3000:]}")
-        return self._ready.exists()
+        return self.ready
 
     def pause(self) -> None:
         """Stop it where it is, by SIGSTOP."""

@@ -16,7 +16,7 @@ from hairspring.wire.inputs import read_object
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.chaos.test_language import DEFINITIONS
+from tests.chaos.shop import DEFINITIONS
 
 PLAN = load([Manifest(path=str(Path(__file__).name), text=DEFINITIONS)]).plan()
 NAMES = st.sampled_from(
