@@ -16,8 +16,9 @@ import pytest
 from hairspring.definitions import Manifest, load
 from hairspring.wire.times import iso
 
-from tests.chaos import books, shop
+from tests.chaos import books
 from tests.support.cluster import Cluster, Service, cluster, now, track
+from tests.support.trading import batches
 from tests.support.waiting import eventually
 
 PROFILES = 60
@@ -96,7 +97,7 @@ async def second(running: Cluster, shares: Shares) -> Service:
 
 async def trade(running: Cluster, events: int, seed: int = 1) -> None:
     """Send a shop's events in small batches."""
-    for batch in shop.batches(seed, events=events, profiles=PROFILES, size=10):
+    for batch in batches(seed, events=events, profiles=PROFILES, size=10):
         await running.track(*batch)
         await asyncio.sleep(0.02)
 
