@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from hairspring.contracts.transition.v1 import transition_pb2
 from hairspring.runtime.clock import Clock
@@ -11,14 +11,22 @@ from hairspring.runtime.logging import get_logger
 from hairspring.services.delivery.adapters.calls import Away
 from hairspring.services.delivery.adapters.definitions import Definitions
 from hairspring.services.delivery.adapters.evaluator import Evaluator, Records
-from hairspring.services.delivery.following import Book, Change, Entered, Left, fold
+from hairspring.services.delivery.following import (
+    Book,
+    Change,
+    Entered,
+    FlowsOf,
+    Left,
+    fold,
+    run_of,
+)
 from hairspring.services.delivery.ledger import Ledger
 from hairspring.services.delivery.metrics import SET_ASIDE
 from hairspring.services.delivery.runs import Entry, Run
 from hairspring.services.delivery.setting_aside import TRIES, may_be_poison, place_of_error
 from hairspring.services.delivery.store import DeliveryStore, Place
 from hairspring.services.delivery.telling import tell_messages, tell_runs
-from hairspring.services.delivery.waits import Waits
+from hairspring.services.delivery.waits import Waits, Wake
 from hairspring.wire.flows import Flow
 from hairspring.wire.times import ms_of, to_ms
 
@@ -107,7 +115,7 @@ class Follower:
         changes = [change for record in batch.records for change in changes_of(record)]
         flows_of = await self._flows_of(changes)
         async with self._ledger.turn():
-            active, book = await self._open(changes)
+            active, book = await self._open(changes, flows_of)
             runs = fold(book, changes, flows_of)
             if runs:
                 await self._commit(runs, active, batch.through)
@@ -134,15 +142,17 @@ class Follower:
         tell_runs(runs, started=[run.run_id for run in runs if run.run_id not in known])
         tell_messages(skipped, runs)
 
-    async def _open(self, changes: Sequence[Change]) -> tuple[list[Run], Book]:
+    async def _open(self, changes: Sequence[Change], flows_of: FlowsOf) -> tuple[list[Run], Book]:
         """Read what is known of the profiles that these changes are about."""
         everybody = sorted({place_of(change) for change in changes})
         entered = {place_of(change) for change in changes if _may_start(change)}
         active = await self._store.active_of(everybody) if everybody else []
         starts = await self._store.last_starts(sorted(entered)) if entered else {}
-        return active, Book(active, starts)
+        wakes = _set_off(changes, flows_of)
+        written = await self._store.runs_of(wakes) if wakes else []
+        return active, Book(active, starts, [run.run_id for run in written])
 
-    async def _flows_of(self, changes: Sequence[Change]) -> Callable[[str, int], Sequence[Flow]]:
+    async def _flows_of(self, changes: Sequence[Change]) -> FlowsOf:
         """Read the flows of every plan version that these changes were judged by."""
         wanted = dict.fromkeys(
             (change.entry.workspace, change.entry.plan_version)
@@ -173,6 +183,7 @@ def changes_of(record: transition_pb2.Record) -> list[Change]:
                 workspace=record.workspace_id,
                 profile=record.profile_id,
                 segment=transition.segment,
+                position=record.position,
                 effective_at=effective_at,
             )
         ]
@@ -198,6 +209,24 @@ def place_of(change: Change) -> Place:
     """Tell where the rows of the profile are that changed."""
     of = change.entry if isinstance(change, Entered) else change
     return (of.shard, of.workspace, of.profile)
+
+
+def _set_off(changes: Sequence[Change], flows_of: FlowsOf) -> list[Wake]:
+    """Name the runs that these changes set off, or did when they were read before."""
+    entries = [
+        change.entry for change in changes if isinstance(change, Entered) and change.sets_off_flows
+    ]
+    return [
+        Wake(
+            shard=entry.shard,
+            workspace=entry.workspace,
+            profile=entry.profile,
+            run_id=run_of(entry, flow),
+        )
+        for entry in entries
+        for flow in flows_of(entry.workspace, entry.plan_version)
+        if flow.entered == entry.segment
+    ]
 
 
 def _may_start(change: Change) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from hairspring.services.delivery import flows
-from hairspring.services.delivery.runs import Entry, Run, RunStatus
+from hairspring.services.delivery.runs import Entry, Run, RunStatus, run_id_of
 from hairspring.wire.flows import Flow
 
 RUNNING = "running"
@@ -30,12 +30,13 @@ class Entered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """Somebody left a segment at `effective_at` (ms, UTC)."""
+    """Somebody left a segment at `effective_at` (ms, UTC), as the record at `position` tells."""
 
     shard: int
     workspace: str
     profile: str
     segment: str
+    position: int
     effective_at: int
 
 
@@ -45,14 +46,21 @@ Change: TypeAlias = Entered | Left
 class Book:
     """The runs of some profiles as they stand, and what the fold has changed in them.
 
-    `active` are the runs that go on; `last_starts` the latest start by profile and flow, ms UTC.
+    `active` are the runs that go on; `last_starts` the latest start by profile and flow, ms UTC;
+    `written` the ids of runs that are there, of entries that were read before.
     """
 
-    def __init__(self, active: Iterable[Run], last_starts: dict[tuple[Key, str], int]) -> None:
+    def __init__(
+        self,
+        active: Iterable[Run],
+        last_starts: dict[tuple[Key, str], int],
+        written: Collection[str] = (),
+    ) -> None:
         self._active: dict[tuple[Key, str], Run] = {
             ((run.workspace, run.profile), run.flow): run for run in active
         }
         self._last_starts = dict(last_starts)
+        self._written = written
         self._changed: dict[str, Run] = {}
 
     @property
@@ -67,6 +75,10 @@ class Book:
     def last_start(self, key: Key, flow: str) -> int | None:
         """Answer when this flow was last started by this profile, ms UTC."""
         return self._last_starts.get((key, flow))
+
+    def is_written(self, run_id: str) -> bool:
+        """Tell whether what this entry sets off was decided when it was read before."""
+        return run_id in self._written
 
     def is_running(self, key: Key, flow: str) -> bool:
         """Tell whether the profile is in this flow."""
@@ -86,7 +98,11 @@ class Book:
 
 
 def fold(book: Book, changes: Iterable[Change], flows_of: FlowsOf) -> list[Run]:
-    """Follow the transitions in their order; answers the runs that are new or changed."""
+    """Follow the transitions in their order; answers the runs that are new or changed.
+
+    The log may be read again from some way back: what was decided then stays as it is, and what
+    has begun since is ended by none of it.
+    """
     for change in changes:
         match change:
             case Entered(entry=entry):
@@ -101,19 +117,25 @@ def fold(book: Book, changes: Iterable[Change], flows_of: FlowsOf) -> list[Run]:
 def _end_older(book: Book, entry: Entry) -> None:
     """End the runs of an earlier entry into the segment: a new one means that it was left."""
     for run in book.active_of((entry.workspace, entry.profile)):
-        if run.segment == entry.segment and run.entered_at != entry.entered_at:
+        older = run.entry_position < entry.position and run.entered_at != entry.entered_at
+        if run.segment == entry.segment and older:
             book.note(flows.leave(run, entry.effective_at))
 
 
 def _set_off(book: Book, entry: Entry, known: Sequence[Flow]) -> None:
     key = (entry.workspace, entry.profile)
     for flow in known:
-        if flow.entered != entry.segment:
+        if flow.entered != entry.segment or book.is_written(run_of(entry, flow)):
             continue
         run = flows.start(flow, entry, book.last_start(key, flow.name))
         if run.status is not RunStatus.NOT_STARTED and book.is_running(key, flow.name):
             run = not_started(run, RUNNING)
         book.note(run)
+
+
+def run_of(entry: Entry, flow: Flow) -> str:
+    """Name the run of a flow that an entry sets off, or would."""
+    return run_id_of(entry.workspace, entry.profile, flow.name, entry.position)
 
 
 def not_started(run: Run, reason: str) -> Run:
@@ -126,5 +148,5 @@ def not_started(run: Run, reason: str) -> Run:
 
 def _end_left(book: Book, left: Left) -> None:
     for run in book.active_of((left.workspace, left.profile)):
-        if run.segment == left.segment:
+        if run.segment == left.segment and run.entry_position < left.position:
             book.note(flows.leave(run, left.effective_at))

@@ -16,6 +16,9 @@ class Ledger:
 
     What is decided from rows is decided in a turn: nobody else of this process writes meanwhile,
     and the fence of the effect that follows proves that nobody else at all did.
+
+    An effect of our own whose connection broke may still be under way on the server. The next turn
+    first waits for its end, by a fence: who read sooner would decide by rows that are of the past.
     """
 
     def __init__(self, store: DeliveryStore, ownership: Ownership) -> None:
@@ -23,6 +26,7 @@ class Ledger:
         self._ownership = ownership
         self._owned: dict[int, Owned] = {}
         self._turns = asyncio.Lock()
+        self._in_doubt = False
 
     @property
     def owned(self) -> Mapping[int, Owned]:
@@ -37,9 +41,15 @@ class Ledger:
         """Work on these shards from now on, and on no others."""
         self._owned = dict(owned)
 
-    def turn(self) -> asyncio.Lock:
-        """Wait until it is our turn to decide and to write: `async with ledger.turn():`."""
-        return self._turns
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until it is our turn to decide and to write. Raises Fenced."""
+        async with self._turns:
+            if self._in_doubt and self._owned:
+                async with self.effect(self._owned):
+                    pass
+                self._in_doubt = False
+            yield
 
     @asynccontextmanager
     async def effect(self, shards: Iterable[int], position: int = 0) -> AsyncIterator[Any]:
@@ -51,6 +61,12 @@ class Ledger:
         if not wanted <= self._owned.keys():
             raise Fenced(wanted - self._owned.keys())
         fenced = {shard: self._owned[shard] for shard in sorted(wanted)}
-        async with self._store.begin() as connection:
-            await self._ownership.fence(connection, fenced, position)
-            yield connection
+        try:
+            async with self._store.begin() as connection:
+                await self._ownership.fence(connection, fenced, position)
+                yield connection
+        except Fenced:
+            raise
+        except BaseException:
+            self._in_doubt = True
+            raise

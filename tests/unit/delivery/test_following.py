@@ -10,8 +10,15 @@ def entered(at: int, position: int, *, sets_off_flows: bool = True, profile: str
     return Entered(entry=an_entry(at, position, profile), sets_off_flows=sets_off_flows)
 
 
-def left(at: int, segment: str = "cart-abandoners", profile: str = "ada"):
-    return Left(shard=3, workspace="default", profile=profile, segment=segment, effective_at=at)
+def left(at: int, segment: str = "cart-abandoners", profile: str = "ada", position: int = 1_000):
+    return Left(
+        shard=3,
+        workspace="default",
+        profile=profile,
+        segment=segment,
+        position=position,
+        effective_at=at,
+    )
 
 
 def folded(*changes, book: Book | None = None, flows=(FLOW,)):
@@ -96,3 +103,20 @@ def test_a_profile_is_in_a_flow_once():
 
     assert (refused.status, refused.reason) == (RunStatus.NOT_STARTED, "running")
     assert refused.wake_at is None
+
+
+def test_what_was_read_before_begins_nothing_anew():
+    """After an error the log is read again from some way back: its entries are in the book."""
+    changes = [entered(NOW, 1), left(NOW + 5, position=2), entered(NOW + 6, 3)]
+    before = folded(*changes)
+    again = Book([run for run in before if run.active], {}, [run.run_id for run in before])
+
+    assert folded(*changes, book=again) == []
+
+
+def test_what_was_read_before_ends_nothing_that_began_since():
+    """Neither an older entry nor an older leave ends the run of a later entry."""
+    changes = [entered(NOW, 1, sets_off_flows=False), left(NOW + 5, position=2)]
+    [run] = folded(entered(NOW + 6, 3))
+
+    assert folded(*changes, book=Book([run], {}, [run.run_id])) == []
