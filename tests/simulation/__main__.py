@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterator
 from multiprocessing import Pool
 
-from tests.simulation.world import Outcome, run
+from tests.simulation.running import Outcome, run
 
 AT_ONCE = 25
 

@@ -72,12 +72,12 @@ class Channel:
 
         return call
 
-    def unary_stream(self, path: str, **_: Any) -> Callable[..., AsyncIterator[Any]]:
+    def unary_stream(self, path: str, **_: Any) -> Callable[..., Reading]:
         """Make the caller of a method with a stream of answers."""
         name = path.rpartition("/")[2]
 
-        def call(request: Any) -> AsyncIterator[Any]:
-            return self._stream(name, request)
+        def call(request: Any) -> Reading:
+            return Reading(self, name, request)
 
         return call
 
@@ -110,7 +110,8 @@ class Channel:
             peer.open.pop(fail, None)
             _cancel_later(wire, serving)
 
-    async def _stream(self, name: str, request: Any) -> AsyncIterator[Any]:
+    def open_stream(self, name: str, request: Any) -> tuple[_Stream, Callable[[], None]]:
+        """Begin a call with a stream of answers; also answers what ends it."""
         wire, peer = self._wire, self._choose()
         stream = _Stream(wire.loop)
 
@@ -128,12 +129,12 @@ class Channel:
 
         peer.open[stream.fail] = None
         serving = self._spawn(peer, serve(), name)
-        try:
-            while True:
-                yield await stream.get()
-        finally:
+
+        def end() -> None:
             peer.open.pop(stream.fail, None)
             _cancel_later(wire, serving)
+
+        return stream, end
 
     def _spawn(self, peer: Peer, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         serving = self._wire.loop.spawn(peer.process, work, name)
@@ -146,6 +147,32 @@ class Channel:
         if not peers:
             raise _away()
         return peers[int(self._wire.chance.random() * len(peers))]
+
+
+class Reading:
+    """A call whose answers are read one by one; it begins with the first."""
+
+    def __init__(self, channel: Channel, name: str, request: Any) -> None:
+        self._begin = lambda: channel.open_stream(name, request)
+        self._opened: tuple[_Stream, Callable[[], None]] | None = None
+
+    async def read(self) -> Any:
+        """Wait for the next answer; raises AioRpcError when the stream has broken off."""
+        if self._opened is None:
+            self._opened = self._begin()
+        return await self._opened[0].get()
+
+    def cancel(self) -> None:
+        """End the call."""
+        if self._opened is not None:
+            self._opened[1]()
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        try:
+            while True:
+                yield await self.read()
+        finally:
+            self.cancel()
 
 
 class _Stream:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from textwrap import dedent
 
-from hairspring.definitions import Kind, Manifest, load
+from hairspring.definitions import Manifest, load
 from hairspring.engine.plan import Plan
 from hairspring.services.rule_evaluator.plans import Activation, PlanBook, Plans
 from hairspring.store.definitions import DefinitionStore, StoredDefinition
+from hairspring.wire.flows import Flow, flow_from_json
 
+WORKSPACE = "default"
+#: The plan version that puts in force what the first one brought.
+IN_FORCE = 2
 #: Longer than any moment that a segment waits for after an event, in milliseconds.
 LONGEST_WAIT_MS = 5_000
 
@@ -73,6 +77,63 @@ SEGMENTS = {
     """,
 }
 
+#: What follows an entry. Some wait, some do not; some start again at once, some later.
+FLOWS = {
+    "win-back": """
+        trigger: {entered: lost-carts}
+        reentry: {cooldown: 3s}
+        steps:
+          - wait: 1s
+          - send: {template: plain}
+          - wait: 2s
+          - send: {template: telling}
+    """,
+    "at-once": """
+        trigger: {entered: lost-carts}
+        steps: [{send: {template: telling}}]
+    """,
+    "by-cart": """
+        trigger: {entered: lost-by-cart}
+        steps: [{wait: 1s}, {send: {template: telling}}, {send: {template: plain}}]
+    """,
+    "hello": """
+        trigger: {entered: busy}
+        reentry: {cooldown: 5s}
+        steps: [{send: {template: plain}}, {wait: 1s}]
+    """,
+    "come-back": """
+        trigger: {entered: quiet}
+        steps: [{wait: 1s}, {wait: 2s}, {send: {template: plain}}]
+    """,
+    "thanks": """
+        trigger: {entered: passing}
+        steps: [{send: {template: plain}}, {wait: 2s}, {send: {template: plain}}]
+    """,
+    "bought": """
+        trigger: {entered: straight-on}
+        steps: [{wait: 1s}, {send: {template: plain}}]
+    """,
+    "big": """
+        trigger: {entered: spenders}
+        reentry: {cooldown: 2s}
+        steps: [{send: {template: telling}}]
+    """,
+}
+TEMPLATES = {
+    "plain": """
+        channel: email
+        subject: Hello {{ profile.plan }}
+        html: <p>Still there?</p>
+        text: Still there?
+    """,
+    "telling": """
+        channel: email
+        subject: Hello
+        html: <p>{% for one in trigger %}{{ one.name }} {% endfor %}</p>
+        text: "{{ trigger.size }}"
+    """,
+}
+
 SETS: tuple[tuple[str, ...], ...] = (
     ("busy", "lost-carts", "busy-again"),
     ("same-thing", "quiet", "gold", "gold-and-quiet"),
@@ -85,10 +146,11 @@ SETS: tuple[tuple[str, ...], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Some definitions as they are stored, and their plan once they are in force."""
+    """Some definitions as they are stored, their plan once they are in force, and the flows."""
 
     stored: Sequence[StoredDefinition]
     plan: Plan
+    flows: Sequence[Flow]
 
 
 class SharedBook(PlanBook):
@@ -118,21 +180,31 @@ _PLANS: dict[object, Plans] = {}
 
 @cache
 def rules(number: int) -> Rules:
-    """Compile one of SETS."""
-    text = "\n---\n".join(
-        f"kind: Segment\nname: {name}\n{dedent(SEGMENTS[name]).strip()}" for name in SETS[number]
-    )
-    catalog = load([Manifest(path="rules.yaml", text=text)])
+    """Compile one of SETS, with the flows that its segments set off."""
+    flows = {
+        name: text
+        for name, text in FLOWS.items()
+        if any(f"entered: {segment}}}" in text for segment in SETS[number])
+    }
+    segments = {name: SEGMENTS[name] for name in SETS[number]}
+    texts = [*_texts("Segment", segments), *_texts("Flow", flows), *_texts("Template", TEMPLATES)]
+    catalog = load([Manifest(path="rules.yaml", text="\n---\n".join(texts))])
     stored = [
         StoredDefinition(
-            kind=Kind.SEGMENT,
-            name=segment.name,
+            kind=definition.kind,
+            name=definition.name,
             version=0,
-            body=segment.body_json,
-            source=segment.source,
+            body=definition.body_json,
+            source=definition.source,
         )
-        for segment in catalog.segments.values()
+        for definition in catalog.all()
     ]
     return Rules(
-        stored=stored, plan=catalog.plan(version=2, versions=dict.fromkeys(catalog.segments, 1))
+        stored=stored,
+        plan=catalog.plan(version=IN_FORCE, versions=dict.fromkeys(catalog.segments, 1)),
+        flows=[flow_from_json(flow.body_json) for flow in catalog.flows.values()],
     )
+
+
+def _texts(kind: str, named: Mapping[str, str]) -> list[str]:
+    return [f"kind: {kind}\nname: {name}\n{dedent(text).strip()}" for name, text in named.items()]

@@ -31,6 +31,7 @@ class Shop:
     acknowledged: dict[str, int] = field(default_factory=dict)
     """By message id, where the log has it; 0 where only a repeat was acknowledged."""
     _last_at: int = 0
+    _known: set[str] = field(default_factory=set)
 
     async def open(self, events: int, seconds: float) -> None:
         """Have so many events happen within so many seconds, and return once all are in."""
@@ -80,9 +81,12 @@ class Shop:
             "cart": chance.choice(("a", "b")),
             "price": chance.choice((10, 25.5, 60)),
         }
-        if chance.random() < 0.06:
+        new = event.profile_id not in self._known
+        if chance.random() < (0.7 if new else 0.06):
             event.type, event.name = event_pb2.EVENT_TYPE_IDENTIFY, ""
-            content = {"plan": chance.choice(("gold", "free"))}
+            address = f"{event.profile_id}@example.com"
+            content = {"plan": chance.choice(("gold", "free")), "email": address}
+        self._known.add(event.profile_id)
         event.properties_json = json.dumps(content).encode()
         self._set_time(event)
         return event

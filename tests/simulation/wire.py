@@ -12,7 +12,7 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from tests.simulation.loop import Process, VirtualLoop
@@ -38,11 +38,21 @@ class Weather:
     """A notice comes late, as after a reconnection."""
     struck: float = 0.0
     """The caller is killed or paused about when the call has its effect."""
+    mail_away: float = 0.0
+    """The mail server cannot be reached."""
+    mail_later: float = 0.0
+    """It refuses a mail for now, before its content or after it."""
+    mail_refused: float = 0.0
+    """It refuses a mail for good, before its content or after it."""
+    mail_broken: float = 0.0
+    """It breaks off after the content, which it has taken or not."""
+    mail_slow: float = 0.0
+    """A step takes it up to three seconds."""
 
     def clear(self) -> None:
         """End all faults."""
-        self.lost = self.unanswered = self.slow = self.broken = self.unnoticed = 0.0
-        self.struck = 0.0
+        for kind in fields(self):
+            setattr(self, kind.name, 0.0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,10 +102,7 @@ class Wire:
         answer: asyncio.Future[T] = self.loop.create_future()
         call = _Call(self, server, name, effect, answer, in_doubt)
         timer = self.loop.call_later(self.delay(), call.arrive, context=self.context)
-        if self.weather.struck and self.chance.random() < self.weather.struck:
-            self.loop.call_later(
-                self.delay(), self.strike, self.loop.current(), context=self.context
-            )
+        self.maybe_strike()
         try:
             return await answer
         except asyncio.CancelledError:
@@ -103,6 +110,13 @@ class Wire:
             if in_doubt and not call.done and self.chance.random() < 0.3:
                 call.run()
             raise
+
+    def maybe_strike(self) -> None:
+        """Have the caller killed or paused about now, if the weather is like that."""
+        if self.weather.struck and self.chance.random() < self.weather.struck:
+            self.loop.call_later(
+                self.delay(), self.strike, self.loop.current(), context=self.context
+            )
 
     def settle_doubts(self) -> None:
         """Have what was in doubt happen now: whoever asks for these rows waits for it."""

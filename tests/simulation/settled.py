@@ -1,0 +1,105 @@
+"""What must hold of the evaluators at the end: all was told that had to be, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from hairspring.contracts.event.v1 import event_pb2
+from hairspring.engine.simulate import simulate_accepted
+from hairspring.services.ingest.log_handlers import to_event_record
+from hairspring.wire.inputs import to_engine
+from hairspring.wire.transitions import to_contract
+
+from tests.simulation.processes import HORIZON_MS
+from tests.simulation.rules import IN_FORCE, LONGEST_WAIT_MS, SETS, WORKSPACE
+from tests.simulation.shop import Shop
+from tests.simulation.watched import differences
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+#: In the calm, everything is told within this of its moment, in ms: a lease that must run out,
+#: a replica that begins, and an alarm that was lost, found by two sweeps of a clock that is off.
+LATEST_MS = 25_000
+
+
+class Settled:
+    """Waits for the evaluators of a world, and compares what they told with the engine."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def come_to_an_end(self) -> None:
+        """Wait until all that must have been told is told; report what never is."""
+        world = self.world
+        until = world.postgres_clock() + LONGEST_WAIT_MS
+        wanted: dict[str, list[bytes]] | None = None
+        while world.postgres_clock() < until + LATEST_MS:
+            await asyncio.sleep(0.5)
+            if world.postgres_clock() <= until + world.size.lateness:
+                continue
+            if wanted is None:
+                wanted = self._expected(until)
+            if await world.rows.due(range(world.size.shards), until, 1):
+                continue
+            if not differences(wanted, self._found(), "missing"):
+                break
+        found = self._found()
+        for problem in differences(wanted or {}, found, "missing"):
+            world.report(problem)
+        for problem in differences(found, self._expected(world.postgres_clock()), "untrue"):
+            world.report(problem)
+        await self._check_rows(until)
+
+    async def _check_rows(self, until: int) -> None:
+        """No alarm that was due is left, and the members are those of the log."""
+        world = self.world
+        for key, at in await world.rows.due(range(world.size.shards), until, 100):
+            world.report(f"an alarm did not ring: {key} at {at}")
+        members = set()
+        for name in SETS[world.size.rules]:
+            page = await world.rows.members(WORKSPACE, name, "", 100)
+            members |= {(member.profile, name) for member in page}
+        if members != world.told.inside:
+            world.report(f"members {sorted(members ^ world.told.inside)} differ from the log")
+        world.shards.check()
+
+    def _expected(self, until: int) -> dict[str, list[bytes]]:
+        """What the engine's own simulation makes of the event log."""
+        world = self.world
+        entries = [
+            (record.profile, to_engine(to_event_record(record, HORIZON_MS)))
+            for record in world.log._records
+        ]
+        told = defaultdict(list)
+        lateness = world.size.lateness
+        for one in simulate_accepted(
+            entries, world.rules.plan, until=until, lateness=lateness, horizon=HORIZON_MS
+        ):
+            payload = to_contract(one.record, plan_version=IN_FORCE).SerializeToString()
+            told[one.profile].append(payload)
+        return told
+
+    def _found(self) -> dict[str, list[bytes]]:
+        """What the evaluators told."""
+        told = defaultdict(list)
+        for record in self.world.told._records:
+            told[record.profile].append(record.payload)
+        return told
+
+    def check_acknowledged(self, shop: Shop) -> None:
+        """What was acknowledged is in the log, once, where it was said to be."""
+        world = self.world
+        places: dict[str, int] = {}
+        for record in world.log._records:
+            id = event_pb2.EventRecord.FromString(record.payload).event.message_id
+            if id in places:
+                world.report(f"{id} stands at {places[id]} and at {record.position}")
+            places[id] = record.position
+        for id, position in shop.acknowledged.items():
+            if id not in places or position not in (0, places[id]):
+                world.report(f"{id} was acknowledged at {position}; it is at {places.get(id)}")
+        if len(shop.acknowledged) != world.size.events:
+            world.report(f"{len(shop.acknowledged)} of {world.size.events} were acknowledged")
