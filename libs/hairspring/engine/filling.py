@@ -120,9 +120,9 @@ def _take_streams(live: ProfileState, filled: ProfileState, before: Plan, after:
         if key in live.folded or key in filled.folded:
             continue
         if key in filled.streams:
-            _join(live.streams.setdefault(key, Run()), filled.streams[key])
+            _join(live.streams, key, filled.streams[key])
         for group, run in filled.keyed.get(key, {}).items():
-            _join(live.keyed.setdefault(key, {}).setdefault(group, Run()), run)
+            _join(live.keyed.setdefault(key, {}), group, run)
 
 
 def _replace(live: dict[str, Kept], filled: Mapping[str, Kept], before: Plan, after: Plan) -> None:
@@ -134,9 +134,10 @@ def _replace(live: dict[str, Kept], filled: Mapping[str, Kept], before: Plan, af
             live[key] = filled[key]
 
 
-def _join(run: Run, other: Run) -> None:
+def _join(runs: dict[str, Run], key: str, other: Run) -> None:
     """Adds the events of another run that are missing."""
-    for index, (time, order) in enumerate(other.references(0, len(other))):
+    run = runs.setdefault(key, Run([], [], None if other.values is None else []))
+    for index, (time, order) in enumerate(other.references(0, len(other.times))):
         place = run.after(time, order)
         if place and (run.times[place - 1], run.orders[place - 1]) == (time, order):
             continue

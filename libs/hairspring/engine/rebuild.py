@@ -74,7 +74,7 @@ def rebuild(
         earlier: Members = {}
         if fresh and born_at is not None:
             records += fold.forward(born_at - 1)
-            earlier = {name: replace(state) for name, state in fold.state.segments.items()}
+            earlier = dict(fold.state.segments)
         fold.forward(clock)
         fold.state.clock = clock
         records += _reconcile(fold, before, earlier, clock)

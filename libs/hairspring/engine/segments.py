@@ -83,27 +83,22 @@ def judge(
     rise_at = before.rise_at if enter.holds else None
     if rises:
         rise_at = None if dropped else t
-    after = SegmentState(
-        member=before.member,
-        entered_at=before.entered_at,
-        left_at=before.left_at,
-        enter_held=enter.holds,
-        rise_at=rise_at,
-    )
+    member, entered_at, left_at = before.member, before.entered_at, before.left_at
     outcome, reason, held_until = Outcome.DROPPED if dropped else None, "max_event_age", None
-    if before.member:
+    if member:
         if _leaves(segment, before, t, enter, leave):
             outcome = Outcome.LEFT
-            after.member, after.left_at = False, t
-            after.rise_at = rise_at if rise_at == t else None
+            member, left_at = False, t
+            rise_at = rise_at if rise_at == t else None
     elif rise_at is not None:
-        reason, held_until = _block(segment, after, t, leave, rises)
+        reason, held_until = _block(segment, rise_at, left_at, t, leave, rises)
         if not reason:
             outcome = Outcome.ENTERED
-            after.member, after.entered_at, after.rise_at = True, t, None
+            member, entered_at, rise_at = True, t, None
         elif rises:
             outcome = Outcome.HELD
-    after.until = next_moment(segment, after, t, enter, leave)
+    after = SegmentState(member, entered_at, left_at, enter.holds, rise_at)
+    after = after.looked_at(next_moment(segment, after, t, enter, leave))
     return Ruling(state=after, outcome=outcome, reason=reason, until=held_until)
 
 
@@ -116,21 +111,26 @@ def _leaves(
 
 
 def _block(
-    segment: Segment, state: SegmentState, t: int, leave: Verdict | None, rises: bool
+    segment: Segment,
+    rise_at: int,
+    left_at: int | None,
+    t: int,
+    leave: Verdict | None,
+    rises: bool,
 ) -> tuple[str, int | None]:
     """What keeps a standing rise from becoming an entry at t, and until when at least."""
-    if not rises and state.rise_at == state.left_at == t:
+    if not rises and rise_at == left_at == t:
         return "left", t + 1
     if leave is not None and leave.holds:
         return "exit", leave.until
-    cool = _cool_at(segment, state)
+    cool = _cool_at(segment, left_at)
     return ("cooldown", cool) if cool is not None and t < cool else ("", None)
 
 
-def _cool_at(segment: Segment, state: SegmentState) -> int | None:
-    if segment.cooldown is None or state.left_at is None:
+def _cool_at(segment: Segment, left_at: int | None) -> int | None:
+    if segment.cooldown is None or left_at is None:
         return None
-    return state.left_at + segment.cooldown
+    return left_at + segment.cooldown
 
 
 def is_steady(
@@ -156,7 +156,7 @@ def next_moment(
             until = _earlier(until, state.entered_at + segment.stay)
     elif state.rise_at is not None:
         blocked_by_exit = leave is not None and leave.holds
-        cool = _cool_at(segment, state)
+        cool = _cool_at(segment, state.left_at)
         if leave is not None:
             until = _earlier(until, leave.until)
         if cool is not None and cool > t:

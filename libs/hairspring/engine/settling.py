@@ -24,13 +24,20 @@ def settle(
         entered_at = truth.entered_at
         return [transition(state, segment, Change.ENTERED, clock, entered_at, origin)]
     if told.member == truth.member:
-        truth.entered_at, truth.left_at = told.entered_at, told.left_at
+        _date(state, segment, told.entered_at, told.left_at)
         return []
     if truth.member:
-        truth.entered_at, truth.left_at = clock, told.left_at
+        _date(state, segment, clock, told.left_at)
         return [transition(state, segment, Change.ENTERED, clock, clock, origin)]
-    truth.entered_at, truth.left_at = told.entered_at, clock
+    _date(state, segment, told.entered_at, clock)
     return [transition(state, segment, Change.LEFT, clock, told.entered_at, origin)]
+
+
+def _date(
+    state: ProfileState, segment: Segment, entered_at: int | None, left_at: int | None
+) -> None:
+    standing = state.segments[segment.name]
+    state.segments[segment.name] = standing._replace(entered_at=entered_at, left_at=left_at)
 
 
 def transition(

@@ -5,28 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hairspring.engine.folded import Folded
+from hairspring.engine.standing import SegmentState as SegmentState
 from hairspring.engine.streams import EMPTY, Pattern, Reference, Run
 from hairspring.engine.values import UNGROUPED
 from hairspring.engine.wakes import Wakes
 
 PREDICTIONS = "predictions"
 TAGS = "tags"
-
-
-@dataclass(slots=True)
-class SegmentState:
-    """How one profile stands to one segment. Times in milliseconds, UTC."""
-
-    member: bool = False
-    entered_at: int | None = None  #: The latest entry.
-    left_at: int | None = None  #: The latest leaving.
-    enter_held: bool = False  #: Whether `enter` held at the latest instant.
-    rise_at: int | None = None  #: The rise that stands, if one does.
-    until: int | None = None  #: When to look again with no new event.
-
-    def answers(self) -> tuple[bool, bool, int | None]:
-        """What makes a moment count as an instant when it changes."""
-        return self.member, self.enter_held, self.rise_at
 
 
 @dataclass(slots=True)
@@ -96,7 +81,8 @@ class ProfileState:
     def wake(self, segment: str, until: int | None) -> None:
         """Notes when a segment that is there wants to be judged next."""
         state = self.segments[segment]
-        before, state.until = state.until, until
+        before = state.until
+        self.segments[segment] = state.looked_at(until)
         earlier = until is not None and (before is None or until < before)
         if earlier and until is not None and self._wakes is not None:
             self._wakes.add(segment, until, self.segments)

@@ -19,7 +19,7 @@ from hairspring.engine.plan import Plan, Watch
 from hairspring.engine.records import Cause, Change, Dropped, Held, Matched, Record, Transition
 from hairspring.engine.segments import Outcome, Ruling, Segment, is_steady, judge, next_moment
 from hairspring.engine.state import ProfileState, SegmentState
-from hairspring.engine.streams import Run, Value
+from hairspring.engine.streams import Run, Value, begun
 from hairspring.engine.traits import merge
 
 
@@ -144,7 +144,7 @@ def _extend_streams(
             if pattern.by is None and pattern.of is None:
                 run = state.streams.get(key)
                 if run is None:
-                    run = state.streams[key] = Run()
+                    run = state.streams[key] = Run([], [])
                 run.insert(event.time, event.order)
             else:
                 place = pattern.placed(event)
@@ -154,7 +154,7 @@ def _extend_streams(
                 runs = state.streams
                 if group is not None:
                     runs, key = state.keyed.setdefault(key, {}), group
-                _run(runs, key).insert(event.time, event.order, value)
+                _run(runs, key, value).insert(event.time, event.order, value)
             grown.append(watch)
             for number, name, unmoved in watch.touches:
                 known = state.segments.get(name, UNJUDGED)
@@ -174,10 +174,10 @@ def _stands(known: SegmentState, unmoved: Unmoved, value: Value | None) -> bool:
     return stands and (not unmoved.from_zero or (isinstance(value, float) and value >= 0.0))
 
 
-def _run(runs: dict[str, Run], key: str) -> Run:
+def _run(runs: dict[str, Run], key: str, value: Value | None) -> Run:
     run = runs.get(key)
     if run is None:
-        run = runs[key] = Run()
+        run = runs[key] = begun(value)
     return run
 
 

@@ -10,6 +10,7 @@ import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from hairspring.engine.events import Event, Predicate
 from hairspring.engine.values import UNGROUPED, Takes, group_of
@@ -21,31 +22,16 @@ Reference = tuple[int, int]
 """(time, order) of an event."""
 
 
-class Run:
-    """The matching events of one pattern (and group), sorted by (time, order)."""
+class Run(NamedTuple):
+    """The matching events of one pattern (and group), sorted by (time, order).
 
-    __slots__ = ("orders", "times", "values")
+    A tuple, since some are read and written with every profile. Where a pattern has a value with
+    each event there is a list of them, also while there is no event.
+    """
 
-    def __init__(
-        self,
-        times: list[int] | None = None,
-        orders: list[int] | None = None,
-        values: list[Value] | None = None,
-    ) -> None:
-        self.times: list[int] = times if times is not None else []
-        self.orders: list[int] = orders if orders is not None else []
-        self.values: list[Value] | None = values
-
-    def __len__(self) -> int:
-        return len(self.times)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Run):
-            return NotImplemented
-        mine = (self.times, self.orders, self.values)
-        return mine == (other.times, other.orders, other.values)
-
-    __hash__ = None  # type: ignore[assignment]  # it changes
+    times: list[int]
+    orders: list[int]
+    values: list[Value] | None = None
 
     def insert(self, time: int, order: int, value: Value | None = None) -> None:
         """Puts an event where it belongs, also a late one."""
@@ -54,17 +40,16 @@ class Run:
             times.append(time)
             self.orders.append(order)
             if value is not None:
-                self._values().append(value)
+                self._valued().append(value)
             return
         index = self.after(time, order)
         times.insert(index, time)
         self.orders.insert(index, order)
         if value is not None:
-            self._values().insert(index, value)
+            self._valued().insert(index, value)
 
-    def _values(self) -> list[Value]:
-        if self.values is None:
-            self.values = []
+    def _valued(self) -> list[Value]:
+        assert self.values is not None, "a run with values has begun with one"
         return self.values
 
     def after(self, time: int, order: int) -> int:
@@ -120,7 +105,12 @@ class Run:
 
 
 #: Stands for every stream that has no events yet. Never inserted into.
-EMPTY = Run()
+EMPTY = Run([], [])
+
+
+def begun(value: Value | None) -> Run:
+    """A run for a first event, with its value where it has one."""
+    return Run([], [], None if value is None else [])
 
 
 def salt_of(*parts: object) -> str:

@@ -4,15 +4,10 @@ A heap whose entries may be too early: a moment that is put off keeps its entry,
 when it comes up. So neither putting off nor asking depends on how many segments there are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from heapq import heapify, heappop, heappush, heapreplace
-from typing import Protocol
 
-
-class Waking(Protocol):
-    """What has a moment at which it wants to be judged (milliseconds, UTC)."""
-
-    until: int | None
+from hairspring.engine.standing import SegmentState
 
 
 class Wakes:
@@ -20,10 +15,10 @@ class Wakes:
 
     __slots__ = ("_heap",)
 
-    def __init__(self, segments: Mapping[str, Waking]) -> None:
+    def __init__(self, segments: Mapping[str, SegmentState]) -> None:
         self._heap = _entries(segments)
 
-    def add(self, name: str, until: int, segments: Mapping[str, Waking]) -> None:
+    def add(self, name: str, until: int, segments: Mapping[str, SegmentState]) -> None:
         """Notes a moment that is earlier than before; `segments` is what they all want now."""
         heappush(self._heap, (until, name))
         if len(self._heap) > 4 * len(segments) + 64:
@@ -33,7 +28,7 @@ class Wakes:
         """A moment that is no later than the first one that anybody wants, without looking who."""
         return self._heap[0][0] if self._heap else None
 
-    def earliest(self, segments: Mapping[str, Waking]) -> int | None:
+    def earliest(self, segments: Mapping[str, SegmentState]) -> int | None:
         """The first moment that anybody wants."""
         heap = self._heap
         while heap:
@@ -47,17 +42,17 @@ class Wakes:
                 heapreplace(heap, (until, name))
         return None
 
-    def take(self, t: int, segments: Mapping[str, Waking]) -> list[str]:
+    def take(self, t: int, segments: MutableMapping[str, SegmentState]) -> list[str]:
         """Those who want to be judged at a moment or before; they want nothing then, until told."""
         due = list[str]()
         while (moment := self.earliest(segments)) is not None and moment <= t:
             _, name = heappop(self._heap)
-            segments[name].until = None
+            segments[name] = segments[name].looked_at(None)
             due.append(name)
         return due
 
 
-def _entries(segments: Mapping[str, Waking]) -> list[tuple[int, str]]:
+def _entries(segments: Mapping[str, SegmentState]) -> list[tuple[int, str]]:
     heap = [(one.until, name) for name, one in segments.items() if one.until is not None]
     heapify(heap)
     return heap

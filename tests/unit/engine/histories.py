@@ -80,7 +80,7 @@ def knowing(*events: Event, by: Condition | None = None) -> ProfileState:
     for one in events:
         for pattern in patterns:
             if one.name in pattern.names:
-                run = state.streams.setdefault(pattern.key, Run())
+                run = state.streams.setdefault(pattern.key, Run([], []))
                 run.insert(one.time, one.order)
     return state
 

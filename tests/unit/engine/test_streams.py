@@ -8,11 +8,11 @@ from hairspring.engine.streams import Pattern, Run
 
 def test_late_events_are_put_where_they_belong() -> None:
     """A run is sorted by time, then by order of acceptance, whatever came first."""
-    run = Run()
+    run = Run([], [])
     for time, order in ((5, 1), (9, 2), (5, 4), (1, 3), (5, 2)):
         run.insert(time, order)
 
-    assert list(run.references(0, len(run))) == [(1, 3), (5, 1), (5, 2), (5, 4), (9, 2)]
+    assert list(run.references(0, len(run.times))) == [(1, 3), (5, 1), (5, 2), (5, 4), (9, 2)]
 
 
 def test_slices_are_found_by_time_and_by_order() -> None:

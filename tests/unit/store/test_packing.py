@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hairspring.engine.state import ProfileState
+from hairspring.engine.state import ProfileState, SegmentState
 from hairspring.engine.streams import Run
 from hairspring.store import encoding
 from hairspring.store.encoding import UnreadableState
@@ -55,12 +55,49 @@ def test_late_events() -> None:
     kept([9.99] * LONG, orders=[*range(5_000, 5_000 - LONG, -1)])
 
 
-def test_what_the_version_before_wrote_is_read() -> None:
-    """A state of format 2 has plain values; one of an unknown format is refused."""
+@pytest.mark.parametrize("version", [2, 3])
+def test_what_an_earlier_version_wrote_is_read(version: int) -> None:
+    """Its runs are all packed, and the rest stands beside them."""
     runs = {"s": ([5, 3], [1, 1], [1.5, 2.5])}
-    old = msgspec.msgpack.encode((2, 8, 5, runs, {}, {}, {}, {}, {}))
-    new = msgspec.msgpack.encode((99, 8, 5, runs, {}, {}, {}, {}, {}))
+    segments = {"a": (True, 5, None, True, None, 9)}
+    old = msgspec.msgpack.encode((version, 8, 5, runs, {"k": runs}, {}, segments, {}, {}))
 
-    assert encoding.decode(old).streams["s"] == Run([5, 8], [1, 2], [1.5, 2.5])
-    with pytest.raises(UnreadableState, match="99"):
-        encoding.decode(new)
+    read = encoding.decode(old)
+
+    assert read.streams["s"] == read.keyed["k"]["s"] == Run([5, 8], [1, 2], [1.5, 2.5])
+    assert read.segments["a"] == SegmentState(True, 5, None, True, None, 9)
+    assert encoding.decode(encoding.encode(read)) == read
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [
+        (msgspec.msgpack.encode((99, 8, 5, {}, {}, {}, {}, {}, {})), "format 99"),
+        (msgspec.msgpack.encode((99, 8)), "format 99"),
+        (msgspec.msgpack.encode((4, 8, 5, {}, {}, {}, {})), "cannot be read"),
+        (b"\xff\x00", "cannot be read"),
+        (b"", "cannot be read"),
+    ],
+)
+def test_what_cannot_be_read_says_why(stored: bytes, said: str) -> None:
+    """A state of a later version, or a damaged one, is refused."""
+    with pytest.raises(UnreadableState, match=said):
+        encoding.decode(stored)
+
+
+def test_runs_of_every_length_come_back_in_their_order() -> None:
+    """Short runs and long ones, with groups and without, stand where they stood."""
+    runs = {
+        f"r{length}": Run(
+            [1_700_000_000_000 + n for n in range(length)],
+            [5 * n for n in range(length)],
+            None if length % 2 else [float(n) for n in range(length)],
+        )
+        for length in (40, 0, 1, 5, 6, 7, 31, 32)
+    }
+    state = ProfileState(streams=dict(runs), keyed={"k": dict(runs), "empty": {}})
+
+    read = encoding.decode(encoding.encode(state))
+
+    assert read == state == ProfileState(streams=runs, keyed={"k": runs, "empty": {}})
+    assert [*read.streams] == [*read.keyed["k"]] == [*runs]

@@ -53,14 +53,14 @@ class Abandoned(Grouped):
     def find(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Finding:
         """Names the starts of the latest episode."""
         first = self._first_open(profile, group, run)
-        if first == len(run):
+        if first == len(run.times):
             end = profile.last(self.unless, group)
-            detail = "ended in time" if len(run) else "never started"
+            detail = "ended in time" if run.times else "never started"
             return Finding(detail=detail, events=() if end is None else (end,))
         late = t >= self._deadline(run, first)
         detail = "not ended in time" if late else "started, can still be ended in time"
         opening = self._chained(run, first) if self.restart else self._jumped(run, first)
-        return Finding(detail=detail, events=latest_events(run, opening, len(run)))
+        return Finding(detail=detail, events=latest_events(run, opening, len(run.times)))
 
     def unmoved(self, pattern: Pattern) -> Unmoved:
         """A start puts off what is pending; an end is judged where it may free a moment."""
@@ -86,7 +86,7 @@ class Abandoned(Grouped):
         ends = profile.keyed.get(self.unless.key, {})
         for group in list(self.groups(profile)):
             self._trim(profile, group, runs[group], floor)
-            if not len(runs[group]):
+            if not runs[group].times:
                 del runs[group]
         for group, run in list(ends.items()):
             if group not in runs and run.times[-1] < floor:
@@ -96,9 +96,9 @@ class Abandoned(Grouped):
         end = profile.last(self.unless, group)
         if end is not None:  # what it has closed stays closed, whatever comes late
             run.forget(min(run.first_after(end[0]), run.first_at(floor)))
-        if not self.restart and len(run):
+        if not self.restart and run.times:
             first = self._first_open(profile, group, run)
-            run.forget(self._jumped(run, first, before=floor) if first < len(run) else 0)
+            run.forget(self._jumped(run, first, before=floor) if first < len(run.times) else 0)
 
     def _first_open(self, profile: ProfileState, group: str | None, starts: Run) -> int:
         """The index of the first start that no end has closed."""
@@ -112,7 +112,7 @@ class Abandoned(Grouped):
 
     def _chained(self, starts: Run, first: int) -> int:
         """With `restart`, an episode goes back as long as the gaps are no longer than `after`."""
-        times, index = starts.times, len(starts) - 1
+        times, index = starts.times, len(starts.times) - 1
         while index > first and times[index] - times[index - 1] <= self.after:
             index -= 1
         return index

@@ -85,7 +85,7 @@ class Aggregate(Grouped):
         before = f", with {folded.count} values beyond the horizon" if folded.count else ""
         return Finding(
             detail=f"{shown}, asked for {self.limit}{before}",
-            events=latest_events(run, first, len(run)),
+            events=latest_events(run, first, len(run.times)),
         )
 
     def groups(self, profile: ProfileState) -> Mapping[str, Run]:

@@ -46,7 +46,7 @@ class Performed(Grouped):
     def find(self, profile: ProfileState, t: int, group: str | None, run: Run) -> Finding:
         """Names the count, what is missing of it, and the events that decide it."""
         first = self._first(profile, run, t, group)
-        count, deciding = len(run) - first, self.times.deciding
+        count, deciding = len(run.times) - first, self.times.deciding
         counted = f"{count} counted" if count <= deciding else f"more than {deciding} counted"
         missing = self.times.missing(count)
         if missing:
@@ -56,7 +56,7 @@ class Performed(Grouped):
             detail = f"{counted}, asked for {self.times}"
         return Finding(
             detail=detail,
-            events=latest_events(run, max(first, len(run) - deciding), len(run)),
+            events=latest_events(run, max(first, len(run.times) - deciding), len(run.times)),
         )
 
     def unmoved(self, pattern: Pattern) -> Unmoved:

@@ -52,7 +52,7 @@ class Sequence(Grouped):
             return Finding(detail=f"{len(chain)} of {len(self.steps)} steps", events=chain)
         for count in range(len(self.steps) - 1, 0, -1):
             before = self._runs(profile, group)[:count]
-            begun = _chain_to(before, len(before[-1]) - 1)
+            begun = _chain_to(before, len(before[-1].times) - 1)
             if begun is not None and (self.within is None or t - begun[0][0] <= self.within):
                 return Finding(detail=f"{count} of {len(self.steps)} steps", events=begun)
         return Finding(detail=f"0 of {len(self.steps)} steps")
@@ -136,7 +136,7 @@ class Sequence(Grouped):
         earliest = _greedy(runs[:-1])
         if earliest is None:
             return None
-        for index in range(last.after(*earliest), len(last)):
+        for index in range(last.after(*earliest), len(last.times)):
             chain = _chain_to(runs, index)
             if chain is not None and self._is_short(chain):
                 return chain
@@ -188,7 +188,7 @@ def _greedy(runs: list[Run]) -> Reference | None:
     here: Reference | None = None
     for run in runs:
         index = 0 if here is None else run.after(*here)
-        if index >= len(run):
+        if index >= len(run.times):
             return None
         here = (run.times[index], run.orders[index])
     return here
