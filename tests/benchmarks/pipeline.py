@@ -40,10 +40,11 @@ class _Found:
     calm: list[Measured] = field(default_factory=list)
     late: list[list[float]] = field(default_factory=list)  #: Milliseconds, in each round.
     two: list[Measured] = field(default_factory=list)
+    sustained_by_two: list[Measured] = field(default_factory=list)
 
 
 def figures(size: Size, directory: Path, say: Say) -> Iterator[Figure]:
-    """Measure ingest alone, a backlog, all at once, a calm stream, and two evaluators."""
+    """Measure ingest alone, a backlog, all at once, a calm stream, and both with two evaluators."""
     where = directory / "pipeline"
     shutil.rmtree(where, ignore_errors=True)
     try:
@@ -124,6 +125,8 @@ async def _measure(size: Size, directory: Path, say: Say) -> _Found:
             say(f"{round_}: the same backlog with two evaluators")
             await _accept(on, size.pipeline_events)
             found.two.append(await _work_off(on, 2))
+            say(f"{round_}: both for {size.pipeline_seconds:g} s, with two evaluators")
+            found.sustained_by_two.append(await _sustain(on, size.pipeline_seconds))
             await on.stop(*on.evaluators)
     return found
 
@@ -213,10 +216,17 @@ def _told(size: Size, found: _Found) -> Iterator[Figure]:
         goal="more than with one",
         note=f"{_ratio(found.two, found.backlog):.2f} of one",
     )
+    yield _rate(
+        "pipeline, sustained with two evaluators",
+        found.sustained_by_two,
+        goal="20,000 or more, better 30,000",
+        note=f"{_ratio(found.sustained_by_two, found.sustained):.2f} of one",
+    )
     for title, measured in (
         ("ingest alone", found.ingest),
         ("backlog", found.backlog),
         ("sustained", found.sustained),
+        ("sustained with two evaluators", found.sustained_by_two),
         (f"at {CALM_RATE:,} events/s", found.calm),
     ):
         yield from _taken(f"pipeline, {title}", measured)
