@@ -38,6 +38,18 @@ def chunks(rows: Sequence[Row], size: int = BATCH) -> Iterator[Sequence[Row]]:
         yield rows[start : start + size]
 
 
+def together(weights: Sequence[int], most: int = BATCH) -> Iterator[slice]:
+    """Gather neighbours, as slices, until they weigh `most`; a heavier one is alone."""
+    start = weight = 0
+    for index, more in enumerate(weights):
+        if index > start and weight + more > most:
+            yield slice(start, index)
+            start, weight = index, 0
+        weight += more
+    if start < len(weights):
+        yield slice(start, len(weights))
+
+
 def shares(limit: int, count: int) -> list[int]:
     """Share a limit out evenly over `count` shards, the first ones getting the remainder.
 

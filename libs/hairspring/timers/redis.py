@@ -16,6 +16,7 @@ from hairspring.timers import batches, scripts
 from hairspring.timers.port import (
     EXPIRED_PER_CLAIM,
     LONGEST_LEASE_MS,
+    SERVED,
     Claimed,
     Claims,
     DelayQueue,
@@ -30,8 +31,10 @@ from hairspring.timers.transport import Call, Transport
 LOST, FENCED = -1, -2
 DUE_AT = attrgetter("due_at")
 SHARD = attrgetter("shard")
-PACK = msgspec.msgpack.Encoder().encode
-UNPACK_CLAIM = msgspec.msgpack.Decoder(tuple[int, int, int, list[str]]).decode
+UNPACK = msgspec.msgpack.Decoder(list[int]).decode
+UNPACK_CLAIMS = msgspec.msgpack.Decoder(list[tuple[int, int, int, list[str]]]).decode
+TAKE_WEIGHT = batches.BATCH // 10
+"""How many leases a shard that is taken over may have to give back, for the length of a call."""
 
 
 def new_token() -> str:
@@ -86,12 +89,16 @@ class RedisDelayQueue(DelayQueue):
         rows = batches.by_shard(timers, SHARD, lambda timer: (timer.due_at, timer.member))
         mode = "LT" if earliest else ""
         calls: list[Call] = [
-            (shard, (epochs[shard], mode, PACK([*chain.from_iterable(chunk)])))
+            Call(
+                shard=shard,
+                given=(epochs[shard], [*chain.from_iterable(chunk)]),
+                weight=len(chunk),
+            )
             for shard, group in rows.items()
             for chunk in batches.chunks(group)
         ]
         try:
-            return await self._change(scripts.SCHEDULE, calls)
+            return await self._change(scripts.SCHEDULE, calls, mode)
         except BaseException:
             self._untold.update(rows)
             raise
@@ -102,7 +109,7 @@ class RedisDelayQueue(DelayQueue):
         """Remove these (shard, member) pairs, whether due or leased."""
         rows = batches.by_shard(members, lambda pair: pair[0], lambda pair: pair[1])
         calls: list[Call] = [
-            (shard, (epochs[shard], PACK(chunk)))
+            Call(shard=shard, given=(epochs[shard], chunk), weight=len(chunk))
             for shard, group in rows.items()
             for chunk in batches.chunks(group)
         ]
@@ -118,10 +125,11 @@ class RedisDelayQueue(DelayQueue):
         now = "" if self._clock is None else self._clock()
         shared = (lease_ms, token, now, EXPIRED_PER_CLAIM, LONGEST_LEASE_MS)
         calls: list[Call] = [
-            (shard, (epochs[shard], share, *shared, "1" if shard in verify else ""))
+            Call(shard=shard, given=(epochs[shard], share, shard in verify), weight=share + 1)
             for shard, share in zip(shards, batches.shares(limit, len(shards)), strict=True)
         ]
-        replies = [UNPACK_CLAIM(reply) for reply in await self._transport.run(scripts.CLAIM, calls)]
+        answers = await self._transport.run(scripts.CLAIM, calls, *shared)
+        replies = [reply for answer in answers for reply in UNPACK_CLAIMS(answer)]
         at = time.monotonic() + self._verify_every
         self._verify_at.update(dict.fromkeys(verify, at))
         return self._read_claims(shards, replies, token, lease_ms)
@@ -159,43 +167,54 @@ class RedisDelayQueue(DelayQueue):
 
     async def take(self, epochs: Mapping[int, int]) -> Outcome:
         """Take these shards over under these epochs."""
-        calls: list[Call] = [(shard, (epoch, batches.BATCH)) for shard, epoch in epochs.items()]
+        calls = [
+            Call(shard=shard, given=(epoch, batches.BATCH), weight=TAKE_WEIGHT)
+            for shard, epoch in epochs.items()
+        ]
         return await self._change(scripts.TAKE, calls)
 
     async def begin(self, shard: int, *, epoch: int, generation: str) -> None:
         """Empty a shard to rebuild it; raises Fenced for an older epoch."""
         self._untold.discard(shard)
-        _raise_refusal(await self._change(scripts.BEGIN, [(shard, (epoch, generation))]))
+        call = Call(shard=shard, given=(epoch, generation), weight=1)
+        _raise_refusal(await self._change(scripts.BEGIN, [call]))
 
     async def complete(self, shard: int, *, epoch: int, generation: str) -> None:
         """Mark a rebuilt shard as whole; raises Fenced or QueueLost."""
         if shard in self._untold:
             raise QueueLost(frozenset([shard]))
-        _raise_refusal(await self._change(scripts.COMPLETE, [(shard, (epoch, generation))]))
+        call = Call(shard=shard, given=(epoch, generation), weight=1)
+        _raise_refusal(await self._change(scripts.COMPLETE, [call]))
 
     async def ping(self) -> None:
         """Return if the server answers; raises QueueUnavailable."""
         await self._transport.ping()
 
-    async def _change(self, script: Script, calls: Sequence[Call]) -> Outcome:
+    async def _change(self, script: Script, calls: Sequence[Call], *shared: str) -> Outcome:
         """Run a script that answers how it went, and gather the refusals."""
-        replies = await self._transport.run(script, calls)
-        return Outcome(
-            lost=frozenset(c[0] for c, reply in zip(calls, replies, strict=True) if reply == LOST),
-            fenced=frozenset(
-                c[0] for c, reply in zip(calls, replies, strict=True) if reply == FENCED
-            ),
-        )
+        lost, fenced = set[int](), set[int]()
+        for call, code in zip(calls, await self._codes(script, calls, *shared), strict=True):
+            if code == LOST:
+                lost.add(call.shard)
+            elif code == FENCED:
+                fenced.add(call.shard)
+        if not lost and not fenced:
+            return SERVED
+        return Outcome(lost=frozenset(lost), fenced=frozenset(fenced))
 
     async def _count(self, script: Script, rows: Mapping[int, Sequence[tuple[Any, ...]]]) -> int:
         """Run a script on rows by shard that answers how many it reached."""
-        calls: list[Call] = [
-            (shard, (PACK([*chain.from_iterable(chunk)]),))
+        calls = [
+            Call(shard=shard, given=([*chain.from_iterable(chunk)],), weight=len(chunk))
             for shard, group in rows.items()
             for chunk in batches.chunks(group)
         ]
-        counts: list[int] = await self._transport.run(script, calls)
-        return sum(counts)
+        return sum(await self._codes(script, calls))
+
+    async def _codes(self, script: Script, calls: Sequence[Call], *shared: str) -> list[int]:
+        """Run a script that answers a number for each call."""
+        answers = await self._transport.run(script, calls, *shared)
+        return [code for answer in answers for code in UNPACK(answer)]
 
     def _due_for_verifying(self, shards: Sequence[int]) -> set[int]:
         """Choose the shards whose server was not checked for a while."""

@@ -1,4 +1,4 @@
-"""The server-side functions of the delay queue, each with the part that all of them share."""
+"""The server-side functions of the delay queue, each between the parts that all of them share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ class Script:
 def load(name: str) -> Script:
     """Read a script of this package."""
     folder = resources.files(__package__) / "lua"
-    source = "".join((folder / f"{part}.lua").read_text("utf-8") for part in ("common", name))
+    parts = ("common", name, "each")
+    source = "".join((folder / f"{part}.lua").read_text("utf-8") for part in parts)
     digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
     return Script(source=source, digest=digest)
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from redis import exceptions
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from hairspring.runtime.cancelling import kept
+from hairspring.timers import batches
 from hairspring.timers.port import QueueUnavailable
 from hairspring.timers.scripts import Script
 
@@ -30,8 +33,16 @@ AWAY = (
 CLUSTER = "+cluster"
 """In the scheme of a URL: the server is one of a cluster."""
 
-Call = tuple[int, tuple[Any, ...]]
-"""A shard, and the arguments of a script for it."""
+PACK = msgspec.msgpack.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What a script is to do for one shard, and how many members that may touch."""
+
+    shard: int
+    given: tuple[Any, ...]
+    weight: int
 
 
 @contextmanager
@@ -52,13 +63,18 @@ def describe(url: str) -> str:
 
 
 class Transport:
-    """Knows the keys of each shard and speaks to the server; no call spans two shards."""
+    """Knows the keys of each shard and speaks to the server.
+
+    One script call serves many shards, since most of what a call costs is there for one as for
+    all; on a cluster, where shards lie on different nodes, it serves one.
+    """
 
     def __init__(self, client: Redis | RedisCluster, namespace: str, place: str = "") -> None:
         self._client: Any = client
         self._namespace = namespace
         self._place = place
-        self._keys: dict[int, tuple[str, str, str, str]] = {}
+        self._alone = isinstance(client, RedisCluster)
+        self._keys: dict[int, tuple[bytes, bytes, bytes, bytes]] = {}
 
     @classmethod
     @asynccontextmanager
@@ -89,29 +105,42 @@ class Transport:
         finally:
             await client.aclose()
 
-    def keys(self, shard: int) -> tuple[str, str, str, str]:
+    def keys(self, shard: int) -> tuple[bytes, bytes, bytes, bytes]:
         """Name the keys of a shard: mark, due, leased, tokens; one hash tag."""
         keys = self._keys.get(shard)
         if keys is None:
-            tag = f"{{{self._namespace}:{shard}}}"
-            keys = (f"{tag}:mark", f"{tag}:due", f"{tag}:leased", f"{tag}:tokens")
+            tag = f"{{{self._namespace}:{shard}}}".encode()
+            keys = (tag + b":mark", tag + b":due", tag + b":leased", tag + b":tokens")
             self._keys[shard] = keys
         return keys
 
-    async def run(self, script: Script, calls: Sequence[Call]) -> list[Any]:
-        """Run a script once for each call; the source follows where a server forgot it."""
-        replies = await self._send(
-            [("EVALSHA", script.digest, 4, *self.keys(shard), *args) for shard, args in calls]
-        )
+    async def run(self, script: Script, calls: Sequence[Call], *shared: Any) -> list[bytes]:
+        """Run a script for all calls; the source follows where a server forgot it.
+
+        Each answer is packed, and is that of some neighbouring calls. `shared` are arguments for
+        all of them.
+        """
+        commands = [
+            (script.digest, *self._arguments(calls[part]), *shared) for part in self._parts(calls)
+        ]
+        replies = await self._send([("EVALSHA", *command) for command in commands])
         unknown = [i for i, reply in enumerate(replies) if _is_unknown(reply)]
         if unknown:
-            again = [
-                ("EVAL", script.source, 4, *self.keys(shard), *args)
-                for shard, args in (calls[i] for i in unknown)
-            ]
+            again = [("EVAL", script.source, *commands[i][1:]) for i in unknown]
             for i, reply in zip(unknown, await self._send(again), strict=True):
                 replies[i] = reply
         return self._checked(replies)
+
+    def _parts(self, calls: Sequence[Call]) -> Iterator[slice]:
+        """Choose which neighbouring calls one script serves."""
+        if self._alone:
+            return (slice(index, index + 1) for index in range(len(calls)))
+        return batches.together([call.weight for call in calls])
+
+    def _arguments(self, calls: Sequence[Call]) -> tuple[Any, ...]:
+        """Name the keys of these calls, and pack what is given for each."""
+        keys = [key for call in calls for key in self.keys(call.shard)]
+        return (len(keys), *keys, PACK([call.given for call in calls]))
 
     async def pipe(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Run plain commands in one round trip."""

@@ -1,5 +1,6 @@
--- Every script begins with this. All keys of a shard share one hash tag.
-local mark, due, leased, tokens = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+-- Every script begins with this. It serves one shard after the other; each.lua sets these keys,
+-- which share one hash tag.
+local mark, due, leased, tokens
 local OK, LOST, FENCED = 1, -1, -2
 
 -- Both sorted sets hold an empty member that never rings: without it, the set was lost.
@@ -17,9 +18,13 @@ local function refusal(epoch)
 end
 
 -- The identity of this server process: another one may have lost the last writes.
+local identity
 local function server()
-  local info = redis.pcall('INFO', 'server')
-  return type(info) == 'string' and string.match(info, 'run_id:(%x+)') or ''
+  if not identity then
+    local info = redis.pcall('INFO', 'server')
+    identity = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or ''
+  end
+  return identity
 end
 
 -- Make leased members due again at their old time, or an earlier one set meanwhile.

@@ -1,14 +1,15 @@
--- ARGV: packed (member, token, due ...).
-local flat = cmsgpack.unpack(ARGV[1])
-local dropped, places = drop_leases(flat, 3)
-if #dropped > 0 then
-  local back = {}
-  for _, place in ipairs(places) do
-    back[#back + 1] = flat[place + 2]
-    back[#back + 1] = flat[place]
+-- flat: (member, token, due ...).
+local function serve(flat)
+  local dropped, places = drop_leases(flat, 3)
+  if #dropped > 0 then
+    local back = {}
+    for _, place in ipairs(places) do
+      back[#back + 1] = flat[place + 2]
+      back[#back + 1] = flat[place]
+    end
+    redis.call('ZADD', due, 'LT', unpack(back))
+    redis.call('ZREM', leased, unpack(dropped))
+    redis.call('HDEL', tokens, unpack(dropped))
   end
-  redis.call('ZADD', due, 'LT', unpack(back))
-  redis.call('ZREM', leased, unpack(dropped))
-  redis.call('HDEL', tokens, unpack(dropped))
+  return #dropped
 end
-return #dropped
