@@ -20,8 +20,9 @@ log = structlog.get_logger(__name__)
 OnDue = Callable[[Claims], Awaitable[Iterable[Claimed]]]
 OnUnavailable = Callable[[], Awaitable[None]]
 
-FEWEST_PER_SHARD = 32
-"""A claim asks so few shards that each may give this many."""
+SHALLOW, DEEP = 4, 32
+"""A claim asks so few shards that each may give this many: more of them after a full claim, since
+asking a shard has its cost, however much is due there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,7 @@ class TimerLoop:
         self._clock = QueueClock()
         self._bell = asyncio.Event()
         self._stopping = False
+        self._depth = SHALLOW
         self._errors = 0
         self._failures = 0
         self._poll_at = self._quiet_until = self._sweep_at = -math.inf
@@ -162,7 +164,7 @@ class TimerLoop:
         self._agenda.keep(epochs)
         polling = start >= self._poll_at
         due = self._agenda.due(self._clock.now(start))
-        asked = due[: max(1, self._settings.batch // FEWEST_PER_SHARD)]
+        asked = due[: max(1, self._settings.batch // self._depth)]
         if polling:
             self._poll_at = start + self._settings.poll_ms
             due = asked = self._agenda.not_asked_since(start - self._settings.poll_ms / 2) or asked
@@ -177,7 +179,9 @@ class TimerLoop:
         """Claim from these of the shards that are due, and serve what came."""
         start = self._steady()
         claims = await self._claim(asked, epochs)
-        pressed = len(asked) < len(due) or 2 * len(claims.claimed) >= self._settings.batch
+        full = 2 * len(claims.claimed) >= self._settings.batch
+        self._depth = DEEP if full else SHALLOW
+        pressed = full or len(asked) < len(due)
         self._quiet_until = start if pressed else start + self._settings.rest_ms
         await self._report(claims)
         if claims.claimed:
