@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from dataclasses import asdict
@@ -25,6 +26,7 @@ from tests.benchmarks import (
     pipeline,
     simulating,
     state,
+    timers,
 )
 from tests.benchmarks.figures import Figure, Machine, Size, machine
 
@@ -37,10 +39,13 @@ BENCHMARKS = {
     "stored": pipeline.stored_figures,
     "ingest": ingest.figures,
     "handover": handover.figures,
+    "timers": timers.figures,
 }
 #: Takes long, and is done only where it is asked for.
 UNASKED = {"stored"}
 DIRECTORY = Path("build/bench")
+#: How many timers are pending in the quick form.
+QUICK = 1_000_000
 
 
 def measure(names: list[str], size: Size, directory: Path) -> list[Figure]:
@@ -106,7 +111,13 @@ def main(arguments: list[str]) -> None:
         rounds=given.rounds,
         pipeline_events=given.pipeline_events,
         pipeline_seconds=given.pipeline_seconds,
+        timers=given.timers,
+        timers_seconds=given.timers_seconds,
+        timers_pending=min(given.timers_pending, QUICK) if given.quick else given.timers_pending,
+        peers=given.peers,
     )
+    if given.alone:
+        _come_first()
     where = machine()
     if where.load > 0.5:
         _say(f"The load of this machine is {where.load}: others are using it, so compare ratios.")
@@ -128,7 +139,28 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=usual.rounds)
     parser.add_argument("--pipeline-events", type=int, default=usual.pipeline_events)
     parser.add_argument("--pipeline-seconds", type=float, default=usual.pipeline_seconds)
+    parser.add_argument("--timers", type=int, default=usual.timers, help="of the delay queue")
+    parser.add_argument("--timers-seconds", type=float, default=usual.timers_seconds)
+    parser.add_argument("--timers-pending", type=int, default=usual.timers_pending)
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} timers pending")
+    parser.add_argument(
+        "--no-peers", dest="peers", action="store_false", help="install no other delay queues"
+    )
+    parser.add_argument(
+        "--alone",
+        action="store_true",
+        help="let everything else on this machine wait (SCHED_FIFO, for root): what is measured is"
+        " as fast and as late as on a machine of its own",
+    )
     return parser.parse_args(arguments)
+
+
+def _come_first() -> None:
+    """Have the kernel run this process and what it starts before all others."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        sys.exit("--alone needs the right to set the scheduler: run it as root, or leave it out.")
 
 
 def _say(*texts: str) -> None:

@@ -21,6 +21,10 @@ class Size:
     rounds: int = 3
     pipeline_events: int = 200_000  #: How many the pipeline is given at once.
     pipeline_seconds: float = 20.0  #: How long it is kept busy.
+    timers: int = 100_000  #: How many the delay queue is given in a round.
+    timers_seconds: float = 5.0  #: How long they come due.
+    timers_pending: int = 10_000_000  #: How many lie in it meanwhile.
+    peers: bool = True  #: Whether other delay queues are installed and measured.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

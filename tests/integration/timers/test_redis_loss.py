@@ -70,6 +70,19 @@ async def test_scripts_that_the_server_forgot(queue: RedisDelayQueue, redis: Red
     assert await queue.ack(claims.claimed) == 2
 
 
+async def test_one_script_serves_many_shards(queue: RedisDelayQueue, redis: Redis) -> None:
+    """What goes to all shards is one call, and what the caller may not do in one stops no other."""
+    await schedule(queue, now_ms() + 60_000)
+    await queue.claim([0], 0, LEASE, epochs=EPOCHS)  # now the server knows both scripts
+    assert (await queue.take({0: 1, 1: 2})).ok
+    await redis.config_resetstat()
+    timers = [Timer(shard=shard, member="ada", due_at=1) for shard in (0, 1, 0)]
+    assert (await queue.schedule(timers, epochs=EPOCHS)).fenced == {1}
+    claims = await queue.claim([0, 1], 10, LEASE, epochs=EPOCHS)
+    assert ([one.shard for one in claims.claimed], claims.fenced) == ([0], {1})
+    assert (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] == 2
+
+
 async def test_every_key_has_the_shards_hash_tag(queue: RedisDelayQueue, redis: Redis) -> None:
     """All keys of a shard share one hash tag, so that they are one slot of a cluster."""
     await schedule(queue, now_ms(), now_ms())

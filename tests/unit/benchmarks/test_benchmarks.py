@@ -19,11 +19,15 @@ SMALL = Size(
     rounds=1,
     pipeline_events=1_000,
     pipeline_seconds=0.5,
+    timers=2_000,
+    timers_seconds=0.2,
+    timers_pending=2_000,
+    peers=False,
 )
 
 
-#: They start a database and services, which takes a dozen seconds.
-_WITH_SERVICES = ("pipeline", "stored", "ingest", "handover")
+#: They start servers and processes one after the other, which takes a dozen seconds.
+_WITH_SERVICES = ("pipeline", "stored", "ingest", "handover", "timers")
 _LONG = pytest.mark.skipif(os.environ.get("HAIRSPRING_CHAOS") != "full", reason="takes long")
 
 

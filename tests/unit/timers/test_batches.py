@@ -23,6 +23,14 @@ def test_chunks_keep_order_and_lose_nothing() -> None:
     assert [row for piece in pieces for row in piece] == rows
 
 
+def test_neighbours_go_together_up_to_a_batch() -> None:
+    """Calls are gathered in order, none twice, and no gathering is above what a script carries."""
+    weights = [3, 3, 5, 1, 9, 12, 1]
+    gathered = [weights[part] for part in batches.together(weights, 10)]
+    assert gathered == [[3, 3], [5, 1], [9], [12], [1]]
+    assert [*batches.together([], 10)] == []
+
+
 def test_by_shard_keeps_order() -> None:
     """Rows of a shard stay in the order given."""
     pairs = [(1, "a"), (0, "b"), (1, "c")]
