@@ -21,6 +21,7 @@ from rich.table import Table
 from tests.benchmarks import (
     engine,
     expressions,
+    filling,
     handover,
     ingest,
     pipeline,
@@ -39,6 +40,7 @@ BENCHMARKS = {
     "stored": pipeline.stored_figures,
     "ingest": ingest.figures,
     "handover": handover.figures,
+    "filling": filling.figures,
     "timers": timers.figures,
 }
 #: Takes long, and is done only where it is asked for.

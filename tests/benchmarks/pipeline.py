@@ -161,7 +161,7 @@ async def _sustain(on: Stage, seconds: float) -> Measured:
 async def _calm(on: Stage, seconds: float) -> tuple[Measured, list[float]]:
     """Sends evenly, and answers how long each change took from its event to a subscriber."""
     head = await on.head()
-    async with on.measuring() as measured, _following(on.evaluators[0].address) as late:
+    async with on.measuring() as measured, following(on.evaluators[0].address) as late:
         measured.sent(
             await on.load("--seconds", seconds, "--rate", CALM_RATE, "--batch", CALM_BATCH)
         )
@@ -170,7 +170,7 @@ async def _calm(on: Stage, seconds: float) -> tuple[Measured, list[float]]:
 
 
 @asynccontextmanager
-async def _following(address: str) -> AsyncIterator[list[float]]:
+async def following(address: str) -> AsyncIterator[list[float]]:
     """Gathers how late (in milliseconds) transitions come after the acceptance of their events.
 
     An event without a time happened when it was accepted, so that is when they take effect.
@@ -234,7 +234,7 @@ def _told(size: Size, found: _Found) -> Iterator[Figure]:
         yield Figure(
             name=f"pipeline, accepted to a subscriber, p{share * 100:.0f}",
             unit="ms",
-            values=tuple(_quantile(late, share) for late in found.late),
+            values=tuple(quantile(late, share) for late in found.late),
             goal=goal,
             command=_COMMAND,
             note=f"at {CALM_RATE:,} events/s, {len(found.late[0]):,} transitions",
@@ -261,5 +261,6 @@ def _ratio(measured: list[Measured], others: list[Measured]) -> float:
     return statistics.median(a.rate / b.rate for a, b in zip(measured, others, strict=True))
 
 
-def _quantile(values: list[float], share: float) -> float:
+def quantile(values: list[float], share: float) -> float:
+    """The value below which this share of them lies."""
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]

@@ -18,6 +18,10 @@ from hairspring.contracts.definition.v1 import (
     definition_service_pb2,
     definition_service_pb2_grpc,
 )
+from hairspring.contracts.membership.v1 import (
+    membership_service_pb2,
+    membership_service_pb2_grpc,
+)
 from hairspring.embedded.postgres import PostgresServer, postgres
 from hairspring.embedded.valkey import ValkeyServer, valkey
 from hairspring.log.shards import DEFAULT_SHARD_COUNT, shard_of
@@ -108,9 +112,30 @@ class Stage:
         """Starts ingest, applies the hundred segments, and stores the profiles."""
         await self.start(self.ingest)
         await self.start(self.evaluators[0])
-        await _apply(self.evaluators[0].address)
+        await self.apply(definitions.text())
         await self.stop(self.evaluators[0])
         await self._store([*pasts(definitions.plan(), now=now())])
+
+    async def apply(self, text: str, *, wait: bool = True) -> None:
+        """Puts definitions in force, or begins to where they have to be filled first."""
+        manifest = definition_pb2.Manifest(path="bench.yaml", text=text)
+        async with open_channel(self.evaluators[0].address) as channel:
+            stub = definition_service_pb2_grpc.DefinitionServiceStub(channel)
+            request = definition_service_pb2.ApplyDefinitionsRequest(manifests=[manifest])
+            if not wait:
+                request.wait.SetInParent()
+            answer = await stub.ApplyDefinitions(request, timeout=60, wait_for_ready=True)
+        if answer.problems or (wait and (answer.waiting_shards or answer.filling_segments)):
+            raise AssertionError(f"the definitions are not in force: {answer}")
+
+    async def is_filling(self, segment: str) -> bool:
+        """Tells whether a segment is being filled still."""
+        async with open_channel(self.evaluators[0].address) as channel:
+            stub = membership_service_pb2_grpc.MembershipServiceStub(channel)
+            request = membership_service_pb2.CountMembersRequest()
+            answer = await stub.CountMembers(request, timeout=60, wait_for_ready=True)
+        found = {one.segment: one.status for one in answer.counts}
+        return found[segment] == membership_service_pb2.SEGMENT_STATUS_FILLING
 
     async def start(self, *services: Service) -> None:
         """Starts services."""
@@ -231,16 +256,6 @@ async def stage(directory: Path, *, profiles: int) -> AsyncIterator[Stage]:
         finally:
             await made.close()
             await connection.close()
-
-
-async def _apply(address: str) -> None:
-    manifest = definition_pb2.Manifest(path="bench.yaml", text=definitions.text())
-    async with open_channel(address) as channel:
-        stub = definition_service_pb2_grpc.DefinitionServiceStub(channel)
-        request = definition_service_pb2.ApplyDefinitionsRequest(manifests=[manifest])
-        answer = await stub.ApplyDefinitions(request, timeout=60, wait_for_ready=True)
-    if answer.problems or answer.waiting_shards or answer.filling_segments:
-        raise AssertionError(f"the definitions are not in force: {answer}")
 
 
 def _made(directory: Path) -> Path:
