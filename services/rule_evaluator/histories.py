@@ -46,6 +46,7 @@ class Histories:
                     for event in [to_engine(record)]
                     if record.event.import_id or not too_old(event, self._horizon)
                 ]
+                await asyncio.sleep(0)  # long histories take a while, in which others may go on
         return found
 
     async def _read(

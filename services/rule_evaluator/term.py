@@ -26,13 +26,13 @@ from hairspring.services.rule_evaluator.quarantine import Quarantine
 from hairspring.services.rule_evaluator.setting_aside import may_be_poison
 from hairspring.services.rule_evaluator.turns import Turns
 from hairspring.services.rule_evaluator.work import (
-    Folding,
     Inbox,
     Reader,
     SlowShard,
     TermEnded,
     Turn,
     Wake,
+    portions,
 )
 from hairspring.store.port import FILL, Effects, Key, Rebuild, SegmentStore
 
@@ -270,12 +270,14 @@ class Term:
             self._rebuilds_noticed.clear()
             while ready := await self._store.ready(list(self.owned), REBUILDS_AT_ONCE):
                 began = time()
-                folding = Folding(todo=ready, histories=await self._read_ahead(ready))
-                reading = time() - began
-                self._inbox.fold(folding)
-                await folding.done
-                if ready[0].cause == FILL and time() - self._live_at < LIVE_SECONDS:
-                    await asyncio.sleep((FILLING_SHARE - 1) * (reading + folding.seconds))
+                histories = await self._read_ahead(ready)
+                taken = time() - began
+                for folding in portions(ready, histories):
+                    self._inbox.fold(folding)
+                    await folding.done
+                    if ready[0].cause == FILL and time() - self._live_at < LIVE_SECONDS:
+                        await asyncio.sleep((FILLING_SHARE - 1) * (taken + folding.seconds))
+                        taken = 0.0
             self._adopting.notice()
             await self._rebuilds_noticed.wait()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hairspring.contracts.event.v1 import event_pb2
@@ -13,9 +13,11 @@ from hairspring.store.quarantine import Retry
 
 MOST_RECORDS_WAITING = 5_000
 MOST_RECORDS_A_TURN = 2_000
+MOST_EVENTS_A_FOLDING = 1_000  #: Some ten milliseconds, in which live events wait.
 
 EventRecord = event_pb2.EventRecord
 Reader = Callable[[Key, Stored], None]
+Histories = Mapping[tuple[Key, str], list[Event]]
 
 
 def _read_nothing(key: Key, stored: Stored) -> None:
@@ -43,11 +45,34 @@ class Folding:
     """Rebuilds, most of whose histories have been read already, by profile and cause."""
 
     todo: Sequence[Rebuild]
-    histories: dict[tuple[Key, str], list[Event]]
+    histories: Histories
     seconds: float = 0.0  #: How long the turn took that did them.
     done: asyncio.Future[None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
+
+
+def portions(ready: Sequence[Rebuild], histories: Histories) -> Iterator[Folding]:
+    """Rebuilds a few at a time, so that none holds up live events for long, in their order.
+
+    A history that is longer than that is a portion of its own.
+    """
+    todo: list[Rebuild] = []
+    events = 0
+    for rebuild in ready:
+        more = len(histories.get((rebuild.key, rebuild.cause), ()))
+        if todo and events + more > MOST_EVENTS_A_FOLDING:
+            yield _folding(todo, histories)
+            todo, events = [], 0
+        todo.append(rebuild)
+        events += more
+    if todo:
+        yield _folding(todo, histories)
+
+
+def _folding(todo: Sequence[Rebuild], histories: Histories) -> Folding:
+    wanted = [(rebuild.key, rebuild.cause) for rebuild in todo]
+    return Folding(todo=todo, histories={key: histories[key] for key in wanted if key in histories})
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,0 +1,35 @@
+"""Rebuilds are folded a few at a time."""
+
+from __future__ import annotations
+
+from hairspring.engine.events import Event
+from hairspring.services.rule_evaluator.work import MOST_EVENTS_A_FOLDING, portions
+from hairspring.store.port import FILL, Key, Rebuild
+
+
+def _rebuild(name: str) -> Rebuild:
+    return Rebuild(key=Key(1, "default", name), cause=FILL, position=9)
+
+
+async def test_long_histories_stand_alone_and_short_ones_together() -> None:
+    """Each is folded once, in their order, with what was read of it."""
+    most = MOST_EVENTS_A_FOLDING
+    lengths = {"a": most // 2, "b": most // 2, "c": 1, "d": 3 * most, "e": 0, "f": most}
+    ready = [_rebuild(name) for name in (*lengths, "unread")]
+    event = Event("Product Added", 1, 1, 1)
+    histories = {
+        (one.key, FILL): [event] * lengths[one.key.profile]
+        for one in ready
+        if one.key.profile in lengths
+    }
+
+    found = list(portions(ready, histories))
+
+    names = [[one.key.profile for one in folding.todo] for folding in found]
+    assert names == [["a", "b"], ["c"], ["d"], ["e", "f", "unread"]]
+    assert {k: v for folding in found for k, v in folding.histories.items()} == histories
+
+
+async def test_nothing_makes_no_portion() -> None:
+    """Where nothing waits there is nothing to fold."""
+    assert list(portions([], {})) == []
