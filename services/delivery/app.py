@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc
 from hairspring.contracts.flow.v1 import flow_service_pb2, flow_service_pb2_grpc
 from hairspring.contracts.message.v1 import message_service_pb2, message_service_pb2_grpc
+from hairspring.contracts.privacy.v1 import privacy_service_pb2, privacy_service_pb2_grpc
 from hairspring.database.migrations import Migrations, migrate
 from hairspring.database.notices import Notices
 from hairspring.database.pool import open_pool
@@ -31,6 +32,7 @@ from hairspring.services.delivery.facts import FactFinder
 from hairspring.services.delivery.follower import Follower
 from hairspring.services.delivery.handlers.flows import FlowHandlers
 from hairspring.services.delivery.handlers.messages import MessageHandlers
+from hairspring.services.delivery.handlers.privacy import PrivacyHandlers
 from hairspring.services.delivery.ledger import Ledger
 from hairspring.services.delivery.mail import BadAddress, Sender, sender_of
 from hairspring.services.delivery.metrics import Watch
@@ -50,6 +52,7 @@ class App:
 
     replica: Replica
     listing: Listing
+    privacy: PrivacyHandlers
 
     def register(self, server: grpc.aio.Server) -> Sequence[str]:
         """Add the handlers to a server; answers the full names of their services."""
@@ -57,9 +60,11 @@ class App:
             MessageHandlers(self.listing), server
         )
         flow_service_pb2_grpc.add_FlowServiceServicer_to_server(FlowHandlers(self.listing), server)
+        privacy_service_pb2_grpc.add_PrivacyServiceServicer_to_server(self.privacy, server)
         return [
             message_service_pb2.DESCRIPTOR.services_by_name["MessageService"].full_name,
             flow_service_pb2.DESCRIPTOR.services_by_name["FlowService"].full_name,
+            privacy_service_pb2.DESCRIPTOR.services_by_name["PrivacyService"].full_name,
         ]
 
 
@@ -80,9 +85,8 @@ async def build(settings: DeliverySettings, clock: Clock = now_ms) -> AsyncItera
             )
         )
         queue = await stack.enter_async_context(RedisDelayQueue.open(settings.redis_url, NAMESPACE))
-        evaluator = Evaluator(
-            await stack.enter_async_context(open_channel(settings.evaluator_address))
-        )
+        channel = await stack.enter_async_context(open_channel(settings.evaluator_address))
+        evaluator = Evaluator(channel)
         ingest = Ingest(await stack.enter_async_context(open_channel(settings.ingest_address)))
         mailer = await stack.enter_async_context(SmtpMailer.open(server, clock))
 
@@ -114,7 +118,9 @@ async def build(settings: DeliverySettings, clock: Clock = now_ms) -> AsyncItera
         )
         watch = Watch(ledger, waits, queue)
         await stack.enter_async_context(serve_metrics(settings.delivery_metrics, [watch.refresh]))
-        yield App(replica=replica, listing=Listing(pool, SCHEMA))
+        listing = Listing(pool, SCHEMA)
+        privacy = PrivacyHandlers(listing, channel, settings.shards)
+        yield App(replica=replica, listing=listing, privacy=privacy)
 
 
 def mail_settings(settings: DeliverySettings) -> tuple[Server, Sender]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import grpc
 from hairspring.contracts.event.v1 import event_log_service_pb2_grpc, event_service_pb2_grpc
+from hairspring.contracts.privacy.v1 import privacy_service_pb2_grpc
 from hairspring.database.migrations import Migrations, migrate
 from hairspring.database.notices import Notices
 from hairspring.database.pool import DatabaseUnavailable, open_pool
@@ -26,9 +27,11 @@ from hairspring.services.ingest.collecting.routes import Routes
 from hairspring.services.ingest.config import IngestSettings
 from hairspring.services.ingest.event_handlers import EventHandlers
 from hairspring.services.ingest.group_commit import GroupCommit, Limits
+from hairspring.services.ingest.history import History
 from hairspring.services.ingest.imports import CONCURRENT, Imports
-from hairspring.services.ingest.log_handlers import EventLogHandlers
+from hairspring.services.ingest.log_handlers import MAX_ANSWER_BYTES, EventLogHandlers
 from hairspring.services.ingest.metrics import WAITING, refresh_head
+from hairspring.services.ingest.privacy_handlers import PrivacyHandlers
 from hairspring.services.ingest.recording import Recording
 
 SCHEMA = "ingest"
@@ -49,12 +52,18 @@ class App:
     events: EventHandlers
     log: EventLogHandlers
     collector: Routes
+    privacy: PrivacyHandlers
 
     def register(self, server: grpc.aio.Server) -> list[str]:
         """Add the handlers to a server, and answer the names of their services."""
         event_service_pb2_grpc.add_EventServiceServicer_to_server(self.events, server)
         event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server(self.log, server)
-        return ["hairspring.event.v1.EventService", "hairspring.event.v1.EventLogService"]
+        privacy_service_pb2_grpc.add_PrivacyServiceServicer_to_server(self.privacy, server)
+        return [
+            "hairspring.event.v1.EventService",
+            "hairspring.event.v1.EventLogService",
+            "hairspring.privacy.v1.PrivacyService",
+        ]
 
 
 @asynccontextmanager
@@ -115,6 +124,10 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
                 read,
                 shards=shards,
                 horizon=settings.horizon_ms,
+            ),
+            privacy=PrivacyHandlers(
+                History(read, max_bytes=MAX_ANSWER_BYTES, horizon=settings.horizon_ms),
+                shards=shards,
             ),
         )
 

@@ -15,6 +15,9 @@ from hairspring.contracts.membership.v1.membership_service_pb2_grpc import (
 from hairspring.contracts.preview.v1.preview_service_pb2_grpc import (
     add_PreviewServiceServicer_to_server,
 )
+from hairspring.contracts.privacy.v1.privacy_service_pb2_grpc import (
+    add_PrivacyServiceServicer_to_server,
+)
 from hairspring.contracts.profile.v1.profile_service_pb2_grpc import (
     add_ProfileServiceServicer_to_server,
 )
@@ -53,6 +56,7 @@ from hairspring.services.rule_evaluator.forwarding import ForwardedMemberships
 from hairspring.services.rule_evaluator.handlers.definitions import DefinitionHandlers
 from hairspring.services.rule_evaluator.handlers.memberships import MembershipHandlers
 from hairspring.services.rule_evaluator.handlers.preview import PreviewHandlers
+from hairspring.services.rule_evaluator.handlers.privacy import PrivacyHandlers
 from hairspring.services.rule_evaluator.handlers.quarantine import QuarantineHandlers
 from hairspring.services.rule_evaluator.handlers.segments import SegmentHandlers
 from hairspring.services.rule_evaluator.handlers.shards import ShardHandlers
@@ -89,6 +93,7 @@ class App:
     previews: PreviewHandlers
     ownership: PostgresOwnership
     peers: Peers
+    privacy: PrivacyHandlers
     quarantine: QuarantineHandlers
     segments: SegmentHandlers
     shards: ShardHandlers
@@ -104,6 +109,7 @@ class App:
         add_DefinitionServiceServicer_to_server(self.definitions, server)
         add_MembershipServiceServicer_to_server(self.memberships, server)
         add_PreviewServiceServicer_to_server(self.previews, server)
+        add_PrivacyServiceServicer_to_server(self.privacy, server)
         add_ProfileServiceServicer_to_server(self.memberships, server)
         add_QuarantineServiceServicer_to_server(self.quarantine, server)
         add_SegmentServiceServicer_to_server(self.segments, server)
@@ -113,6 +119,7 @@ class App:
             "hairspring.definition.v1.DefinitionService",
             "hairspring.membership.v1.MembershipService",
             "hairspring.preview.v1.PreviewService",
+            "hairspring.privacy.v1.PrivacyService",
             "hairspring.profile.v1.ProfileService",
             "hairspring.quarantine.v1.QuarantineService",
             "hairspring.segment.v1.SegmentService",
@@ -186,12 +193,13 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
             return lanes
 
         evaluation = Evaluation(ownership, notices, book, definitions.channel, make_lanes)
+        memberships = ForwardedMemberships(
+            peers, evaluation, store, events, explaining, clock, settings.shards
+        )
         yield App(
             evaluation=evaluation,
             definitions=DefinitionHandlers(definitions, applying),
-            memberships=ForwardedMemberships(
-                peers, evaluation, store, events, explaining, clock, settings.shards
-            ),
+            memberships=memberships,
             previews=PreviewHandlers(
                 applying,
                 Profiles(pool, SCHEMA),
@@ -202,6 +210,7 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
             ),
             ownership=ownership,
             peers=peers,
+            privacy=PrivacyHandlers(channel, memberships.GetProfile, store, log, settings.shards),
             quarantine=QuarantineHandlers(store),
             segments=SegmentHandlers(definitions, applying),
             shards=ShardHandlers(shards, store, events, clock),

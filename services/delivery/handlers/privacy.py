@@ -1,0 +1,101 @@
+"""PrivacyService: runs and messages of a profile, and before them what the evaluator tells."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from hairspring.contracts.privacy.v1 import privacy_service_pb2, privacy_service_pb2_grpc
+from hairspring.log.shards import shard_of
+from hairspring.runtime.errors import InvalidInput
+from hairspring.services.delivery.adapters.listing import Listing
+from hairspring.services.delivery.handlers.requests import workspace_of
+from hairspring.services.delivery.messages import Message
+from hairspring.services.delivery.runs import Run
+from hairspring.wire.json_lines import pieces
+from hairspring.wire.times import iso
+
+PAGE = 1_000
+
+
+class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
+    """Hands out what is known of a profile."""
+
+    def __init__(self, listing: Listing, evaluator: grpc.aio.Channel, shard_count: int) -> None:
+        self._listing = listing
+        self._evaluator = privacy_service_pb2_grpc.PrivacyServiceStub(evaluator)
+        self._shard_count = shard_count
+
+    async def ExportProfile(
+        self,
+        request: privacy_service_pb2.ExportProfileRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> AsyncIterator[privacy_service_pb2.ExportProfileResponse]:
+        """Write what the evaluator and ingest tell, then runs and messages, the latest first."""
+        workspace = workspace_of(request.workspace_id)
+        if not request.profile_id:
+            raise InvalidInput("profile_id is empty; say whose data is meant", field="profile_id")
+        async for part in self._evaluator.ExportProfile(request):
+            yield part
+        async for piece in pieces(self._lines(workspace, request.profile_id)):
+            yield privacy_service_pb2.ExportProfileResponse(lines=piece)
+
+    async def _lines(self, workspace: str, profile: str) -> AsyncIterator[dict[str, Any]]:
+        shard = shard_of(workspace, profile, self._shard_count)
+        only, token = {"shard": shard, "profile": profile}, ""
+        while True:
+            runs, token = await self._listing.runs(workspace, only, PAGE, token)
+            for run in runs:
+                yield _run(run)
+            if not token:
+                break
+        while True:
+            messages, token = await self._listing.messages(workspace, only, PAGE, token)
+            for message in messages:
+                yield _message(message)
+            if not token:
+                break
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "kind": "run",
+        "run_id": run.run_id,
+        "profile": run.profile,
+        "flow": run.flow,
+        "segment": run.segment,
+        "status": run.status.name.lower(),
+        "step": run.step,
+        "reason": run.reason,
+        "plan_version": run.plan_version,
+        "entry_position": run.entry_position,
+        "entered_at": iso(run.entered_at),
+        "started_at": iso(run.started_at),
+        "ended_at": _iso(run.ended_at),
+        "due_at": _iso(run.due_at),
+    }
+
+
+def _message(message: Message) -> dict[str, Any]:
+    return {
+        "kind": "message",
+        "message_id": message.message_id,
+        "profile": message.profile,
+        "run_id": message.run_id,
+        "step": message.step,
+        "flow": message.flow,
+        "template": message.template,
+        "channel": message.channel,
+        "recipient": message.recipient,
+        "subject": message.subject,
+        "status": message.status.name.lower(),
+        "reason": message.reason,
+        "attempts": message.attempts,
+        "due_at": iso(message.due_at),
+        "sent_at": _iso(message.sent_at),
+    }
+
+
+def _iso(at: int | None) -> str | None:
+    return None if at is None else iso(at)

@@ -1,0 +1,139 @@
+"""PrivacyService: what the evaluator keeps of a profile, and before it what ingest does."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import orjson
+from hairspring.contracts.privacy.v1 import privacy_service_pb2
+from hairspring.contracts.privacy.v1.privacy_service_pb2_grpc import (
+    PrivacyServiceServicer,
+    PrivacyServiceStub,
+)
+from hairspring.contracts.profile.v1 import profile_service_pb2
+from hairspring.log.port import Log, Record
+from hairspring.log.shards import shard_of
+from hairspring.runtime.errors import InvalidInput, NotFound
+from hairspring.services.rule_evaluator.handlers.pages import workspace_of
+from hairspring.store.port import Key, SegmentStore
+from hairspring.store.quarantine import SetAside
+from hairspring.wire import record_lines
+from hairspring.wire.json_lines import pieces
+from hairspring.wire.times import iso, ms_of
+from hairspring.wire.transitions import read_record
+
+READ_AT_ONCE = 1_000
+
+GetProfile = Callable[
+    [profile_service_pb2.GetProfileRequest, grpc.aio.ServicerContext],
+    Awaitable[profile_service_pb2.GetProfileResponse],
+]
+"""Reads a profile behind a barrier, whoever owns its shard."""
+
+
+class PrivacyHandlers(PrivacyServiceServicer):
+    """Serves hairspring.privacy.v1.PrivacyService."""
+
+    def __init__(
+        self,
+        ingest: grpc.aio.Channel,
+        get_profile: GetProfile,
+        store: SegmentStore,
+        log: Log,
+        shard_count: int,
+    ) -> None:
+        self._ingest = PrivacyServiceStub(ingest)
+        self._get_profile = get_profile
+        self._store = store
+        self._log = log
+        self._shard_count = shard_count
+
+    async def ExportProfile(
+        self,
+        request: privacy_service_pb2.ExportProfileRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> AsyncIterator[privacy_service_pb2.ExportProfileResponse]:
+        """Writes the events, then traits, tags and memberships, then all that was decided."""
+        workspace, profile = workspace_of(request.workspace_id), request.profile_id
+        if not profile:
+            raise InvalidInput("profile_id is empty; say whose data is meant")
+        key = Key(shard_of(workspace, profile, self._shard_count), workspace, profile)
+        async for part in self._ingest.ExportProfile(request):
+            yield part
+        async for piece in pieces(self._lines(key, context)):
+            yield privacy_service_pb2.ExportProfileResponse(lines=piece)
+
+    async def _lines(
+        self, key: Key, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[dict[str, Any]]:
+        if (standing := await self._profile(key, context)) is not None:
+            yield standing
+        for segment, entered_at in sorted((await self._store.standing(key)).items()):
+            yield {
+                "kind": "membership",
+                "profile": key.profile,
+                "segment": segment,
+                "entered_at": iso(entered_at),
+            }
+        for one in await self._store.quarantine(key.workspace, key.profile, ("", -1, ""), 1_000):
+            yield _set_aside(one)
+        async for record in self._records(key):
+            line = record_lines.line(_read(record))
+            if line is not None:
+                yield line
+
+    async def _profile(self, key: Key, context: grpc.aio.ServicerContext) -> dict[str, Any] | None:
+        """What is known of her now, behind a barrier; None where nothing is."""
+        asked = profile_service_pb2.GetProfileRequest(
+            workspace_id=key.workspace, profile_id=key.profile
+        )
+        try:
+            found = (await self._get_profile(asked, context)).profile
+        except NotFound:
+            return None
+        traits = orjson.loads(found.traits_json)
+        moments = {"clock": ms_of(found, "clock_time"), "due_at": ms_of(found, "due_time")}
+        return {
+            "kind": "profile",
+            "profile": found.profile_id,
+            "tags": traits.pop("tags", []),
+            "traits": traits,
+            **{name: iso(at) for name, at in moments.items() if at is not None},
+        }
+
+    async def _records(self, key: Key) -> AsyncIterator[Record]:
+        after = 0
+        while True:
+            page = await self._log.history(
+                key.workspace, [key.profile], [key.shard], after=after, limit=READ_AT_ONCE
+            )
+            for record in page:
+                yield record
+            if len(page) < READ_AT_ONCE:
+                return
+            after = page[-1].position
+
+
+def _read(record: Record) -> Any:
+    return read_record(
+        record.payload,
+        position=record.position,
+        shard=record.shard,
+        workspace=record.workspace,
+        profile=record.profile,
+        accepted_at=record.accepted_at,
+    )
+
+
+def _set_aside(one: SetAside) -> dict[str, Any]:
+    return {
+        "kind": "quarantine",
+        "profile": one.key.profile,
+        "what": one.what.value,
+        "position": one.position,
+        "message_id": one.message_id,
+        "event": one.event_name,
+        "error": one.error_type,
+        "message": one.error_message,
+        "failed_at": iso(one.failed_at),
+    }
