@@ -108,7 +108,6 @@ async def build(settings: DeliverySettings, clock: Clock = now_ms) -> AsyncItera
         replica = Replica(
             ownership=ownership,
             ledger=ledger,
-            store=store,
             queue=queue,
             waits=waits,
             follower=Follower(evaluator, definitions, store, ledger, waits, clock),

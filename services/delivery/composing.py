@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -20,6 +20,7 @@ from hairspring.services.delivery.messages import (
     IN_QUARANTINE,
     NO_EMAIL,
     Message,
+    MessageStatus,
     go_on,
 )
 from hairspring.services.delivery.questions import Answer
@@ -55,6 +56,24 @@ class NotSent:
 
 
 Composed: TypeAlias = Ready | NotSent
+
+
+def unmoved(one: Composed | Due, current: Mapping[str, Run]) -> bool:
+    """Tell whether the run still stands where it stood when its message was taken up."""
+    was = one.run if isinstance(one, Due) else one.due.run
+    now = current.get(was.run_id)
+    return now is not None and now.active and now.step == was.step
+
+
+def marked(ready: Ready) -> Ready:
+    """Mark a message as one that is being handed over."""
+    message = replace(
+        ready.message,
+        status=MessageStatus.SENDING,
+        reason="",
+        attempts=ready.message.attempts + 1,
+    )
+    return replace(ready, message=message)
 
 
 def still_there(due: Due, answer: Answer) -> bool:

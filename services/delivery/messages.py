@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 
@@ -92,6 +93,14 @@ def message_of(run: Run, send: Send) -> Message:
         channel=send.channel,
         due_at=run.due_at if run.due_at is not None else run.started_at,
     )
+
+
+def by_run(messages: Iterable[Message]) -> dict[str, dict[int, Message]]:
+    """Sort messages by their run, and by its steps."""
+    found: dict[str, dict[int, Message]] = {}
+    for message in messages:
+        found.setdefault(message.run_id, {})[message.step] = message
+    return found
 
 
 def settle(message: Message, run: Run, flow: Flow | None, report: Report) -> tuple[Message, Run]:

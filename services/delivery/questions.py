@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hairspring.services.delivery.runs import Run
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
@@ -27,3 +29,13 @@ class Answer:
     incomplete: bool = False
     entered_at: int | None = None
     traits: Mapping[str, Any] = field(default_factory=dict)
+
+
+def question_of(run: Run) -> Question:
+    """Ask whether the profile of a run is in the segment that set it off."""
+    return Question(workspace=run.workspace, profile=run.profile, segment=run.segment)
+
+
+def in_order(question: Question) -> tuple[str, str, str]:
+    """Sort questions by what they ask, the same way every time."""
+    return (question.workspace, question.profile, question.segment)

@@ -15,10 +15,7 @@ from hairspring.runtime.metrics import SHARDS_ACQUIRED
 from hairspring.runtime.tasks import Supervisor
 from hairspring.services.delivery.follower import Follower
 from hairspring.services.delivery.ledger import Ledger
-from hairspring.services.delivery.messages import STOPPED
 from hairspring.services.delivery.ringing import Ringing
-from hairspring.services.delivery.store import DeliveryStore
-from hairspring.services.delivery.telling import tell_messages
 from hairspring.services.delivery.waits import Waits
 from hairspring.timers.loop import LoopSettings, TimerLoop
 from hairspring.timers.port import DelayQueue, QueueUnavailable
@@ -41,7 +38,6 @@ class Replica:
         *,
         ownership: Ownership,
         ledger: Ledger,
-        store: DeliveryStore,
         queue: DelayQueue,
         waits: Waits,
         follower: Follower,
@@ -52,7 +48,6 @@ class Replica:
     ) -> None:
         self._ownership = ownership
         self._ledger = ledger
-        self._store = store
         self._queue = queue
         self._waits = waits
         self._follower = follower
@@ -86,7 +81,7 @@ class Replica:
 
         On that, as on cancellation, what is in hand is finished.
         """
-        await self.settle_interrupted()
+        await self._ringing.settle_interrupted()
         await self._take_queue()
         loop = TimerLoop(
             self._queue,
@@ -121,23 +116,6 @@ class Replica:
             for task in waiting:
                 task.cancel()
 
-    async def settle_interrupted(self) -> None:
-        """Settle what was being handed over when the former owner stopped: nobody knows of it.
-
-        Such a message is never sent again; its run goes on when it is next looked at.
-        """
-        shards = list(self._ledger.owned)
-        async with self._ledger.turn():
-            interrupted = [
-                message.unknown(STOPPED) for message in await self._store.sending_in(shards)
-            ]
-            if not interrupted:
-                return
-            touched = {message.shard for message in interrupted}
-            async with self._ledger.effect(touched) as connection:
-                await self._store.save_messages(connection, interrupted)
-        tell_messages(interrupted)
-
     async def _take_queue(self) -> None:
         """Fence older owners out of the delay queue; what it lost is found at the first claim."""
         try:
@@ -156,6 +134,7 @@ class Replica:
     async def _recall_strays(self) -> None:
         while True:
             await asyncio.sleep(STRAY_SECONDS)
+            await self._ringing.settle_interrupted()
             await self._ringing.recall_strays()
 
     async def _drain(self, loop: TimerLoop, ringing: asyncio.Task[None]) -> None:

@@ -119,6 +119,10 @@ class Ringing:
         except Away as error:
             log.warning("sweep_broke_off", error=str(error))
 
+    async def settle_interrupted(self) -> None:
+        """Settle the messages that nobody is handing over, though they are marked so."""
+        await self._sending.settle_interrupted()
+
     async def recall_strays(self) -> None:
         """Have what should have rung a while ago ring now."""
         before = self._clock() - STRAY_AFTER_MS

@@ -9,10 +9,10 @@ once, whatever dies when.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import asyncpg
+from hairspring.database.pool import DRIVER_ERRORS, DatabaseUnavailable
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.errors import is_outage
 from hairspring.runtime.logging import get_logger
@@ -26,20 +26,24 @@ from hairspring.services.delivery.composing import (
     Ready,
     compose,
     has_left,
+    marked,
     passed,
     still_there,
+    unmoved,
 )
 from hairspring.services.delivery.facts import FactFinder, Wanted
 from hairspring.services.delivery.ledger import Ledger
 from hairspring.services.delivery.mail import Sender
 from hairspring.services.delivery.mailing import CONNECTIONS, Mailer
 from hairspring.services.delivery.messages import (
+    STOPPED,
     Message,
     MessageStatus,
     Report,
+    by_run,
     settle,
 )
-from hairspring.services.delivery.questions import Answer, Question
+from hairspring.services.delivery.questions import Answer, in_order, question_of
 from hairspring.services.delivery.rendering import CannotRender, Prepared, Renderer
 from hairspring.services.delivery.runs import Run
 from hairspring.services.delivery.store import DeliveryStore
@@ -80,6 +84,7 @@ class Sending:
         self._sender = sender
         self._clock = clock
         self._renderer = Renderer()
+        self._in_hand: set[str] = set()
 
     async def look_at(self, wakes: Sequence[Wake]) -> None:
         """Carry every one of these runs as far as it goes now.
@@ -95,16 +100,41 @@ class Sending:
             await self._put_off(due, str(error))
             raise
         for first in range(0, len(composed), CONNECTIONS):
-            ready = await self._begin(composed[first : first + CONNECTIONS])
+            await self._send(composed[first : first + CONNECTIONS])
+
+    async def settle_interrupted(self) -> None:
+        """Settle what is marked as being handed over, and is not: nobody knows what became of it.
+
+        So it is where a former owner stopped, or where marking it got no answer. Such a message is
+        never sent again; its run goes on when it is next looked at.
+        """
+        async with self._ledger.turn():
+            found = await self._store.sending_in(list(self._ledger.owned))
+            interrupted = [
+                message.unknown(STOPPED)
+                for message in found
+                if message.message_id not in self._in_hand
+            ]
+            await self._write([], interrupted)
+        tell_messages(interrupted)
+
+    async def _send(self, composed: Sequence[Composed]) -> None:
+        """Mark messages as being handed over, and hand them over."""
+        in_hand = {one.message.message_id for one in composed if isinstance(one, Ready)}
+        self._in_hand |= in_hand
+        try:
+            ready = await self._begin(composed)
             if ready:
                 await self._hand_over(ready)
+        finally:
+            self._in_hand -= in_hand
 
     async def _take_up(self, wakes: Sequence[Wake]) -> list[Due]:
         """Pass the waits that are over, and find the messages that are due."""
         catalogs = await self._catalogs(await self._store.runs_of(wakes))
         async with self._ledger.turn():
             runs = await self._store.runs_of(wakes)
-            messages = _by_run(await self._store.messages_of(wakes))
+            messages = by_run(await self._store.messages_of(wakes))
             now = self._clock()
             before = {run.run_id: run for run in runs}
             looks = [
@@ -139,8 +169,8 @@ class Sending:
 
     async def _compose(self, due: Sequence[Due]) -> list[Composed]:
         """Ask who is still there, and write the mails. Raises Away."""
-        questions = {one.run.run_id: _question(one.run) for one in due}
-        answers = await self._evaluator.check(sorted(set(questions.values()), key=_order))
+        questions = {one.run.run_id: question_of(one.run) for one in due}
+        answers = await self._evaluator.check(sorted(set(questions.values()), key=in_order))
         now = self._clock()
         composed: list[Composed] = []
         wanted: list[Wanted] = []
@@ -192,9 +222,9 @@ class Sending:
         """
         async with self._ledger.turn():
             current = await self._current([one.due.run for one in composed])
-            valid = [one for one in composed if _unmoved(one, current)]
+            valid = [one for one in composed if unmoved(one, current)]
             settled = [one for one in valid if isinstance(one, NotSent)]
-            ready = [_marked(one) for one in valid if isinstance(one, Ready)]
+            ready = [marked(one) for one in valid if isinstance(one, Ready)]
             runs = [one.run for one in settled]
             messages = [one.message for one in settled] + [one.message for one in ready]
             await self._write(runs, messages)
@@ -211,8 +241,8 @@ class Sending:
             try:
                 await self._settle(ready, said)
                 return
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                if not is_outage(error):
+            except (*DRIVER_ERRORS, DatabaseUnavailable) as error:
+                if not isinstance(error, DatabaseUnavailable) and not is_outage(error):
                     raise
                 log.warning("messages_not_committed", messages=len(ready), error=str(error))
             await asyncio.sleep(RETRY_SECONDS)
@@ -245,7 +275,7 @@ class Sending:
             waiting = [
                 replace(one.message, reason=reason)
                 for one in due
-                if _unmoved(one, current) and one.message.reason != reason
+                if unmoved(one, current) and one.message.reason != reason
             ]
             await self._write([], waiting)
 
@@ -270,36 +300,3 @@ class Sending:
 
 def _version(run: Run) -> tuple[str, int]:
     return (run.workspace, run.plan_version)
-
-
-def _question(run: Run) -> Question:
-    return Question(workspace=run.workspace, profile=run.profile, segment=run.segment)
-
-
-def _order(question: Question) -> tuple[str, str, str]:
-    return (question.workspace, question.profile, question.segment)
-
-
-def _by_run(messages: Collection[Message]) -> dict[str, dict[int, Message]]:
-    found: dict[str, dict[int, Message]] = {}
-    for message in messages:
-        found.setdefault(message.run_id, {})[message.step] = message
-    return found
-
-
-def _unmoved(one: Composed | Due, current: Mapping[str, Run]) -> bool:
-    """Tell whether the run still stands where it stood when its message was taken up."""
-    was = one.run if isinstance(one, Due) else one.due.run
-    now = current.get(was.run_id)
-    return now is not None and now.active and now.step == was.step
-
-
-def _marked(ready: Ready) -> Ready:
-    """Mark a message as one that is being handed over."""
-    message = replace(
-        ready.message,
-        status=MessageStatus.SENDING,
-        reason="",
-        attempts=ready.message.attempts + 1,
-    )
-    return replace(ready, message=message)
