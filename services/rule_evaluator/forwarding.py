@@ -5,7 +5,6 @@ for whoever owns them next.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -188,13 +187,14 @@ class Patience:
     def __init__(self, context: grpc.aio.ServicerContext) -> None:
         self.context = context
         self.said = "the shard of that profile is changing its owner just now; ask again"
-        self._until = time.monotonic() + PATIENCE_SECONDS
+        self._time = asyncio.get_running_loop().time
+        self._until = self._time() + PATIENCE_SECONDS
 
     def is_over(self) -> bool:
         """Tells whether there is no time left for another try."""
         left = self.context.time_remaining()
         ends = left is not None and left < 2 * PAUSE_SECONDS
-        return ends or time.monotonic() > self._until
+        return ends or self._time() > self._until
 
     def call_seconds(self) -> float:
         """How long the owner may take to answer."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -39,10 +38,11 @@ class Peers:
     async def address_of(self, shard: int) -> str:
         """Where another replica that owns a shard is reached, as host:port; empty for nowhere."""
         async with self._reading:
-            if time.monotonic() - self._read_at > KNOWN_SECONDS:
+            time = asyncio.get_running_loop().time
+            if time() - self._read_at > KNOWN_SECONDS:
                 standing = await self._shards.all()
                 self._addresses = {one.shard: one.address for one in standing}
-                self._read_at = time.monotonic()
+                self._read_at = time()
         address = self._addresses.get(shard, "")
         return "" if address == self.own else address
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
 import grpc
 from hairspring.runtime.errors import code_of
+from hairspring.services.rule_evaluator.app import ERRORS
 
 from tests.simulation.loop import Process, VirtualLoop
 from tests.simulation.wire import Wire
@@ -41,6 +42,25 @@ class Peer:
         self.open.clear()
 
 
+class Context:
+    """What a servicer is told of a call."""
+
+    def __init__(
+        self, loop: VirtualLoop, metadata: Sequence[tuple[str, str]], timeout: float | None
+    ) -> None:
+        self._loop = loop
+        self._metadata = metadata
+        self._until = None if timeout is None else loop.time() + timeout
+
+    def invocation_metadata(self) -> Sequence[tuple[str, str]]:
+        """Answer what was sent beside the request."""
+        return self._metadata
+
+    def time_remaining(self) -> float | None:
+        """Answer how many seconds are left for an answer; None for as many as it takes."""
+        return None if self._until is None else max(self._until - self._loop.time(), 0.0)
+
+
 class Channel:
     """What a stub calls by; each call goes to one of the peers that are there."""
 
@@ -59,14 +79,18 @@ class Channel:
         name = path.rpartition("/")[2]
 
         async def call(
-            request: Any, timeout: float | None = None, wait_for_ready: bool = False
+            request: Any,
+            timeout: float | None = None,
+            wait_for_ready: bool = False,
+            metadata: Sequence[tuple[str, str]] = (),
         ) -> Any:
+            context = Context(self._wire.loop, metadata, timeout)
             sent = type(request).FromString(request.SerializeToString())
             try:
                 async with asyncio.timeout(timeout):
                     while wait_for_ready and not self._peers():  # noqa: ASYNC110
                         await asyncio.sleep(LOOK_SECONDS)
-                    return await self._call(name, sent)
+                    return await self._call(name, sent, context)
             except TimeoutError:
                 raise _error(grpc.StatusCode.DEADLINE_EXCEEDED, "it took too long") from None
 
@@ -81,7 +105,7 @@ class Channel:
 
         return call
 
-    async def _call(self, name: str, request: Any) -> Any:
+    async def _call(self, name: str, request: Any, context: Context) -> Any:
         wire, peer = self._wire, self._choose()
         answer: asyncio.Future[Any] = wire.loop.create_future()
 
@@ -94,7 +118,7 @@ class Channel:
             try:
                 if wire.chance.random() < wire.weather.lost:
                     raise _away()
-                result = await getattr(peer.servicer, name)(request, None)
+                result = await getattr(peer.servicer, name)(request, context)
                 await asyncio.sleep(wire.delay())
             except Exception as error:
                 fail(_translated(error))
@@ -214,6 +238,8 @@ def _cancel_later(wire: Wire, serving: asyncio.Task[Any]) -> None:
 
 
 def _translated(error: Exception) -> grpc.aio.AioRpcError:
-    if isinstance(error, grpc.aio.AioRpcError):
-        return error
-    return _error(code_of(error) or grpc.StatusCode.INTERNAL, repr(error))
+    """Answer what the caller is told, as by the interceptors of a server."""
+    code = code_of(error) or next(
+        (ERRORS[kind] for kind in ERRORS if isinstance(error, kind)), None
+    )
+    return _error(code or grpc.StatusCode.INTERNAL, repr(error))

@@ -15,7 +15,7 @@ from hairspring.services.delivery.runs import Run
 from hairspring.services.delivery.store import Connection, DeliveryStore, Place
 from hairspring.services.delivery.waits import Wake
 
-from tests.simulation.channel import Channel, Peer
+from tests.simulation.channel import Channel
 from tests.simulation.owning import Owning
 from tests.simulation.watched import Report
 from tests.simulation.wire import Server, Wire
@@ -136,41 +136,16 @@ class Rows(DeliveryStore):
 
 
 class Asking(Evaluator):
-    """Asks the evaluators, and remembers how far the event log had come when it asked last.
+    """Asks the evaluators, and remembers how far the event log had come when it asked last."""
 
-    A question is asked of whoever owns the profile: evaluators do not pass questions on yet.
-    """
-
-    def __init__(
-        self,
-        wire: Wire,
-        peers: Callable[[], list[Peer]],
-        owner: Callable[[str], Peer | None],
-        head: Callable[[], Awaitable[int]],
-    ) -> None:
-        self.channel = Channel(wire, self._answering)
-        super().__init__(self.channel)  # type: ignore[arg-type]
-        self._peers = peers
-        self._owner = owner
+    def __init__(self, channel: Channel, head: Callable[[], Awaitable[int]]) -> None:
+        super().__init__(channel)  # type: ignore[arg-type]
         self._head = head
-        self._wanted: Peer | None = None
         self.asked_at: dict[Question, int] = {}
 
     async def check(self, questions: Sequence[Question]) -> dict[Question, Answer]:
         """Ask who is where."""
-        owners: dict[Peer | None, list[Question]] = {}
-        for question in questions:
-            owners.setdefault(self._owner(question.profile), []).append(question)
-        answers: dict[Question, Answer] = {}
-        for owner, some in owners.items():
-            head = await self._head()
-            self._wanted = owner
-            answers |= await super().check(some)
-            self.asked_at.update(dict.fromkeys(some, head))
+        head = await self._head()
+        answers = await super().check(questions)
+        self.asked_at.update(dict.fromkeys(questions, head))
         return answers
-
-    def _answering(self) -> list[Peer]:
-        """Who may take the next call."""
-        wanted, self._wanted = self._wanted, None
-        peers = self._peers()
-        return [wanted] if wanted in peers else peers

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hairspring.runtime.tasks import Supervisor
+from hairspring.runtime.tasks import ASK_AGAIN_SECONDS, Supervisor
+from hairspring.services.delivery.__main__ import COMMIT_SECONDS
 from hairspring.services.delivery.adapters.definitions import Definitions as Catalogs
 from hairspring.services.delivery.adapters.ingest import Ingest
 from hairspring.services.delivery.facts import FactFinder
@@ -31,8 +32,8 @@ from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.alarms import Alarms
 from hairspring.services.rule_evaluator.applying import Applying
 from hairspring.services.rule_evaluator.evaluation import Evaluation
+from hairspring.services.rule_evaluator.forwarding import ForwardedMemberships
 from hairspring.services.rule_evaluator.handlers.definitions import DefinitionHandlers
-from hairspring.services.rule_evaluator.handlers.memberships import MembershipHandlers
 from hairspring.services.rule_evaluator.handlers.transitions import TransitionHandlers
 from hairspring.services.rule_evaluator.lanes import Lanes
 from hairspring.services.rule_evaluator.term import Term
@@ -43,6 +44,7 @@ from tests.simulation.delivery import Asking, Rows
 from tests.simulation.loop import Process
 from tests.simulation.mail import Mailing
 from tests.simulation.owning import Owning
+from tests.simulation.peers import Others, Reader
 from tests.simulation.queue import Queue
 from tests.simulation.rules import SharedBook
 
@@ -62,9 +64,10 @@ class Member:
     kind: str
     process: Process
     peer: Peer
-    channels: tuple[Channel, ...] = ()
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    """Tells it to end, as a signal does."""
+    channels: list[Channel] = field(default_factory=list)
     ownership: Owning | None = None
-    main: asyncio.Task[Any] | None = None
     skew: list[int]
     lanes: list[Lanes] = field(default_factory=list)
     """What an evaluator works in just now."""
@@ -103,7 +106,7 @@ def start_ingest(world: World) -> None:
             )
             await asyncio.Event().wait()
 
-    member.main = world.loop.spawn(member.process, main())
+    world.loop.spawn(member.process, main())
 
 
 def start_evaluator(world: World) -> None:
@@ -145,14 +148,18 @@ def start_evaluator(world: World) -> None:
     notices: Any = world.notices
     explaining: Any = None
     shards = world.size.shards
+    reader = Reader(wire, postgres, world.shards)
+    peers = Others(member.process.name, reader, wire, lambda: world.serving(EVALUATOR))
     evaluation = Evaluation(ownership, notices, book, definitions.channel, make_lanes)
     member.peer.servicer = Served(
         DefinitionHandlers(definitions, Applying(definitions, book, clock)),
-        MembershipHandlers(evaluation, store, events, explaining, clock, shards),
+        ForwardedMemberships(peers, evaluation, store, events, explaining, clock, shards),
         TransitionHandlers(world.told, shards),
     )
-    member.channels, member.ownership = (channel,), ownership
-    member.main = world.loop.spawn(member.process, _owning(ownership, evaluation.run))
+    member.channels, member.ownership = [channel], ownership
+    peers.channels = member.channels
+    work = _owning(member, ownership, evaluation.run, finish=evaluation.finish)
+    world.loop.spawn(member.process, work)
 
 
 def start_delivery(world: World) -> None:
@@ -161,7 +168,8 @@ def start_delivery(world: World) -> None:
     wire, postgres, clock = world.delivery_wire, world.postgres, _clock(world, member)
     ownership = Owning(wire, postgres, world.delivery_shards, member.process.name, LEASE_MS)
     read = Channel(wire, lambda: world.serving(INGEST))
-    evaluator = Asking(wire, lambda: world.serving(EVALUATOR), world.owner, world.log.head)
+    asked = Channel(wire, lambda: world.serving(EVALUATOR))
+    evaluator = Asking(asked, world.log.head)
     store = Rows(wire, postgres, world.runs, ownership)
     queue = Queue(wire, world.redis, world.waits)
     ledger = Ledger(store, ownership)
@@ -181,7 +189,6 @@ def start_delivery(world: World) -> None:
     replica = Replica(
         ownership=ownership,
         ledger=ledger,
-        store=store,
         queue=queue,
         waits=waits,
         follower=Follower(evaluator, catalogs, store, ledger, waits, clock),
@@ -190,10 +197,9 @@ def start_delivery(world: World) -> None:
         drain_seconds=DRAIN_SECONDS,
         steady=world.loop.time,
     )
-    member.channels, member.ownership = (evaluator.channel, read), ownership
-    member.main = world.loop.spawn(
-        member.process, _owning(ownership, replica.run, patience=DRAIN_SECONDS + 2.0)
-    )
+    member.channels, member.ownership = [asked, read], ownership
+    work = _owning(member, ownership, replica.run, patience=DRAIN_SECONDS + COMMIT_SECONDS)
+    world.loop.spawn(member.process, work)
 
 
 STARTS: dict[str, Callable[[World], None]] = {
@@ -203,19 +209,26 @@ STARTS: dict[str, Callable[[World], None]] = {
 }
 
 
-async def _owning(ownership: Owning, work: Callable[[], Any], patience: float = 0.5) -> None:
-    """Work until cancelled, keep the lease until that has ended, and hand over."""
+async def _owning(
+    member: Member,
+    ownership: Owning,
+    work: Callable[[], Any],
+    *,
+    finish: Callable[[], Awaitable[None]] | None = None,
+    patience: float = ASK_AGAIN_SECONDS,
+) -> None:
+    """Work until told to stop, keep the lease until that has ended, and hand over."""
     async with Supervisor() as leases:
         leases.start("lease-renewal", ownership.keep)
         loops = Supervisor()
         loops.start("work", work, patience=patience)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await loops.stop()
-            await leases.stop()
-            with suppress(Exception):
-                await ownership.release()
+        await member.stop.wait()
+        if finish is not None:
+            await finish()
+        await loops.stop()
+        await leases.stop()
+        with suppress(Exception):
+            await ownership.release()
 
 
 def _member(world: World, kind: str) -> Member:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hairspring.contracts.event.v1 import event_pb2
 from hairspring.engine.simulate import simulate_accepted
+from hairspring.ownership.memory import MemoryShards
 from hairspring.services.ingest.log_handlers import to_event_record
 from hairspring.wire.inputs import to_engine
 from hairspring.wire.transitions import to_contract
 
-from tests.simulation.processes import HORIZON_MS
+from tests.simulation.processes import DELIVERY, EVALUATOR, HORIZON_MS, Member
 from tests.simulation.rules import IN_FORCE, LONGEST_WAIT_MS, SETS, WORKSPACE
 from tests.simulation.shop import Shop
 from tests.simulation.watched import differences
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 #: In the calm, everything is told within this of its moment, in ms: a lease that must run out,
 #: a replica that begins, and an alarm that was lost, found by two sweeps of a clock that is off.
 LATEST_MS = 25_000
+
+#: In the calm, the shares are even within this, in seconds: a lease that must run out, terms that
+#: end, and replicas that stand by.
+EVEN_SECONDS = 20.0
 
 
 class Settled:
@@ -52,6 +58,7 @@ class Settled:
         for problem in differences(found, self._expected(world.postgres_clock()), "untrue"):
             world.report(problem)
         await self._check_rows(until)
+        await self._check_shares()
 
     async def _check_rows(self, until: int) -> None:
         """No alarm that was due is left, and the members are those of the log."""
@@ -65,6 +72,19 @@ class Settled:
         if members != world.told.inside:
             world.report(f"members {sorted(members ^ world.told.inside)} differ from the log")
         world.shards.check()
+
+    async def _check_shares(self) -> None:
+        """Whoever is left has an even share of the shards."""
+        world = self.world
+        services = [(EVALUATOR, world.shards)]
+        if world.size.deliveries:
+            services.append((DELIVERY, world.delivery_shards))
+        for kind, shards in services:
+            end = world.loop.time() + EVEN_SECONDS
+            while _uneven(world.of(kind), shards) and world.loop.time() < end:  # noqa: ASYNC110
+                await asyncio.sleep(0.5)
+            if uneven := _uneven(world.of(kind), shards):
+                world.report(f"the shares of {kind} are not even: {uneven}")
 
     def _expected(self, until: int) -> dict[str, list[bytes]]:
         """What the engine's own simulation makes of the event log."""
@@ -103,3 +123,13 @@ class Settled:
                 world.report(f"{id} was acknowledged at {position}; it is at {places.get(id)}")
         if len(shop.acknowledged) != world.size.events:
             world.report(f"{len(shop.acknowledged)} of {world.size.events} were acknowledged")
+
+
+def _uneven(members: Sequence[Member], shards: MemoryShards) -> dict[str, int]:
+    """How many shards each has, where that is not even; "nobody" has those without an owner."""
+    shares = {one.process.name: 0 for one in members}
+    for owner in shards.owners.values():
+        name = "nobody" if owner is None else owner.replica_id
+        shares[name] = shares.get(name, 0) + 1
+    even = len(shares) == len(members) and max(shares.values()) - min(shares.values()) <= 1
+    return {} if even else shares

@@ -15,6 +15,8 @@ from tests.simulation.wire import Server
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+#: How many processes of a kind there are at most because more have come.
+MOST = 4
 #: Kinds of weather, with the likelihoods that a seed may have of each.
 WEATHERS = {
     "lost": (0.01, 0.05, 0.2),
@@ -52,6 +54,8 @@ class Storm:
             self.ring_astray,
             self.break_connections,
             self.set_apart,
+            self.join,
+            self.leave,
         ]
         self.kinds = [kind for kind in kinds if chance.random() < 0.3]
         self.pause_seconds = chance.choice((0.2, 0.5, 1.5))
@@ -97,11 +101,20 @@ class Storm:
         """One is asked to end, hands over, and another begins."""
         world = self.world
         if (victim := self._victim(kind)) is not None:
-            world.loop.note(f"stop {victim.process.name}")
-            assert victim.main is not None
-            victim.main.cancel()
-            self._later(3 * self.chance.random(), lambda: world.kill(victim.process))
+            self._stop(victim)
             self._later(self.chance.random(), lambda: world.start(kind))
+
+    def join(self) -> None:
+        """One more begins."""
+        kind = self.chance.choice((INGEST, EVALUATOR, DELIVERY))
+        if self.world.of(kind) and len(self.world.of(kind)) < MOST:
+            self.world.start(kind)
+
+    def leave(self) -> None:
+        """One ends and hands over, and nobody takes its place."""
+        kind = self.chance.choice((EVALUATOR, DELIVERY))
+        if len(self.world.of(kind)) > 1 and (victim := self._victim(kind)) is not None:
+            self._stop(victim)
 
     def forget(self) -> None:
         """A delay queue loses everything, or both do."""
@@ -171,6 +184,12 @@ class Storm:
     def _kill(self, member: Member) -> None:
         self.world.kill(member.process)
         self._later(self.chance.random(), lambda: self.world.start(member.kind))
+
+    def _stop(self, member: Member) -> None:
+        """Have one end well, which it may not get to."""
+        self.world.loop.note(f"stop {member.process.name}")
+        member.stop.set()
+        self._later(3 * self.chance.random(), lambda: self.world.kill(member.process))
 
     def _pause(self, process: Process) -> None:
         loop, least = self.world.loop, self.chance.choice((0.0, 2.0, 3.5))

@@ -29,7 +29,7 @@ LOOK_AT = {
     "sent_again": 13,
     "no_check": 19,
     "an_old_answer": 19,
-    "no_strays": 3,
+    "no_strays": 568,
 }
 MOST_LOOKED_AT = 400
 
@@ -41,6 +41,7 @@ FOUND = {
     30468: "a term did not end: a cancellation that came with a notice was lost",
     31321: "the same, amid kills",
     31682: "the same, in a process that was paused",
+    3010257: "a message stayed marked as being handed over: the commit of that got no answer",
 }
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import asyncpg
 from hairspring.database.pool import DatabaseUnavailable
-from hairspring.log.shards import shard_of
 from hairspring.ownership.memory import MemoryOwnership
 from hairspring.services.rule_evaluator.term import Term
 from hairspring.store.memory import MemoryStore
@@ -127,18 +126,12 @@ class World:
         return self.loop.now_ms() + self.postgres_skew
 
     def of(self, kind: str) -> list[Member]:
-        """The processes of a kind."""
-        return [member for member in self.members if member.kind == kind]
+        """The processes of a kind that have not been told to end."""
+        return [one for one in self.members if one.kind == kind and not one.stop.is_set()]
 
     def serving(self, kind: str) -> list[Peer]:
-        """The processes of a kind that answer the phone."""
-        return [member.peer for member in self.of(kind) if member.peer.servicer]
-
-    def owner(self, profile: str) -> Peer | None:
-        """The evaluator that owns a profile."""
-        row = self.shards.owners[shard_of(WORKSPACE, profile, self.size.shards)]
-        owners = (one for one in self.members if one.ownership and one.ownership.row is row)
-        return next((one.peer for one in owners), None)
+        """The processes of a kind that answer the phone, up to their end."""
+        return [one.peer for one in self.members if one.kind == kind and one.peer.servicer]
 
     def name(self, kind: str) -> str:
         """Make a name for a process."""
