@@ -62,9 +62,12 @@ class Follower:
         self._committed = 0
         self._committed_at = 0
 
-    async def run(self) -> None:
-        """Follow the log for the shards that are owned now, without end."""
+    def begin(self) -> None:
+        """Take up the shards that are owned now, each from where it was committed."""
         self._read = self._committed = 0
+
+    async def run(self) -> None:
+        """Follow the log without end. After an error, call it again: it goes on where it was."""
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
@@ -115,12 +118,15 @@ class Follower:
         changes = [change for record in batch.records for change in changes_of(record)]
         flows_of = await self._flows_of(changes)
         async with self._ledger.turn():
-            active, book = await self._open(changes, flows_of)
+            active, written = await self._read_runs(changes, flows_of)
+            book = await self._open(changes, active, written)
             runs = fold(book, changes, flows_of)
             if runs:
                 await self._commit(runs, active, batch.through)
         self._read = batch.through
-        await self._waits.follow(runs)
+        # What was written before got no waits, if the commit was heard of as a failure.
+        as_it_stands = {run.run_id: run for run in (*written, *runs)}
+        await self._waits.follow(as_it_stands.values())
         if self._clock() - self._committed_at >= PROGRESS_MS:
             await self.commit_progress()
 
@@ -142,15 +148,23 @@ class Follower:
         tell_runs(runs, started=[run.run_id for run in runs if run.run_id not in known])
         tell_messages(skipped, runs)
 
-    async def _open(self, changes: Sequence[Change], flows_of: FlowsOf) -> tuple[list[Run], Book]:
-        """Read what is known of the profiles that these changes are about."""
+    async def _read_runs(
+        self, changes: Sequence[Change], flows_of: FlowsOf
+    ) -> tuple[list[Run], list[Run]]:
+        """Read the runs of these profiles that go on, and those that these changes did set off."""
         everybody = sorted({place_of(change) for change in changes})
-        entered = {place_of(change) for change in changes if _may_start(change)}
         active = await self._store.active_of(everybody) if everybody else []
-        starts = await self._store.last_starts(sorted(entered)) if entered else {}
         wakes = _set_off(changes, flows_of)
         written = await self._store.runs_of(wakes) if wakes else []
-        return active, Book(active, starts, [run.run_id for run in written])
+        return active, written
+
+    async def _open(
+        self, changes: Sequence[Change], active: Sequence[Run], written: Sequence[Run]
+    ) -> Book:
+        """Open the book of the profiles that these changes are about."""
+        entered = {place_of(change) for change in changes if _may_start(change)}
+        starts = await self._store.last_starts(sorted(entered)) if entered else {}
+        return Book(active, starts, [run.run_id for run in written])
 
     async def _flows_of(self, changes: Sequence[Change]) -> FlowsOf:
         """Read the flows of every plan version that these changes were judged by."""

@@ -96,6 +96,7 @@ class Replica:
             steady=self._steady,
         )
         self._waits.ring_on(loop)
+        self._follower.begin()
         ringing = asyncio.create_task(loop.run(), name="delivery-waits")
         try:
             async with Supervisor() as tasks:

@@ -66,7 +66,8 @@ class Proxy:
         """End every connection by a reset; new ones may come."""
         for line, ends in list(self._lines.items()):
             for end in ends:
-                end.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _BY_RESET)
+                with suppress(OSError):  # It may have been closed already.
+                    end.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _BY_RESET)
             line.cancel()  # and its ends are hung up on
 
     def hold_up(self) -> None:

@@ -42,6 +42,7 @@ class Peers:
         self.port = free_port("127.0.0.1")
         self.records: list[transition_pb2.Record] = []
         self.grown = asyncio.Condition()
+        self.tailed: list[dict[int, int]] = []
         self.entered: dict[tuple[str, str], int] = {}
         self.traits: dict[str, dict[str, Any]] = {}
         self.events: list[event_pb2.EventRecord] = []
@@ -175,6 +176,7 @@ class _Transitions(transition_service_pb2_grpc.TransitionServiceServicer):
 
     async def TailRecords(self, request: Any, context: Any) -> AsyncIterator[Any]:
         after = {one.shard: one.position for one in request.shards}
+        self._peers.tailed.append(after)
         read = 0
         while True:
             async with self._peers.grown:
