@@ -211,6 +211,19 @@ class TimerContract:
         assert await subject.queue.next_due([0]) == NOON + LEASE
         assert await subject.queue.pending([0]) == 1
 
+    async def test_nobody_holds_what_is_far_off(self, subject: Subject) -> None:
+        """A timer that is due long after any lease waits in the queue, and rings once."""
+        due_at = NOON + 3 * LONGEST_LEASE_MS
+        await schedule(subject, timer("ada", due_at))
+        while subject.clock.now < due_at:
+            claims = await claim(subject)
+            assert (claims.claimed, claims.next_due) == ([], {0: due_at})
+            subject.clock.advance(LONGEST_LEASE_MS // 2)
+        rung = (await claim(subject, lease=LONGEST_LEASE_MS)).claimed
+        assert [one.due_at for one in rung] == [due_at]
+        assert await subject.queue.ack(rung) == 1
+        assert await subject.queue.pending([0]) == 0
+
     async def test_lease_runs_out(self, subject: Subject) -> None:
         """A timer whose claimer died rings again with its old due time, under a new token."""
         await schedule(subject, timer("ada", NOON))

@@ -40,6 +40,13 @@ def test_a_late_purchase_undoes_at_the_clock() -> None:
     assert found.state.clock == 100
 
 
+def test_a_purchase_after_the_moment_does_not_call_it_off() -> None:
+    """Times count, not the order of evaluation: what is read before the alarm may lie behind it."""
+    found = fold(CARTS, event("Add", 0), event("Buy", 150))
+
+    assert lines(found.records) == ["100 entered carts by time", "150 left carts by Buy@150"]
+
+
 def test_lateness_lets_moments_wait() -> None:
     """With an allowed lateness of 50, a purchase that is 50 late still comes in time."""
     in_time = fold(

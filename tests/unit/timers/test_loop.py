@@ -6,7 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
+import pytest
 from hairspring.timers import Claimed, Claims, QueueUnavailable, Timer
 from hairspring.timers.loop import LoopSettings, TimerLoop
 from hairspring.timers.memory import MemoryDelayQueue
@@ -26,6 +28,7 @@ class CountingQueue(MemoryDelayQueue):
     """Counts claims, and fails or answers late when told."""
 
     claims = 0
+    asked = 0
     error: Exception | None = None
     gate: asyncio.Event | None = None
 
@@ -33,6 +36,7 @@ class CountingQueue(MemoryDelayQueue):
         self, shards: Sequence[int], limit: int, lease_ms: int, *, epochs: Mapping[int, int]
     ) -> Claims:
         self.claims += 1
+        self.asked += len(shards)
         if self.error is not None:
             raise self.error
         answer = await super().claim(shards, limit, lease_ms, epochs=epochs)
@@ -103,6 +107,10 @@ class Owner:
             await asyncio.wait_for(task, 5)
 
 
+async def _nobody(claims: Claims) -> Iterable[Claimed]:
+    raise AssertionError(f"nothing is due, and {claims} rang")
+
+
 def timer(member: str, in_ms: int, shard: int = 0) -> Timer:
     return Timer(shard=shard, member=member, due_at=now_ms() + in_ms)
 
@@ -148,6 +156,55 @@ async def test_sleeps_when_nothing_is_due() -> None:
         claims = owner.queue.claims
         await asyncio.sleep(0.3)
         assert owner.queue.claims <= claims + 1
+
+
+async def test_replicas_do_not_multiply_the_asking() -> None:
+    """However many share the shards, each shard is asked by its owner alone, at each poll."""
+    queue = CountingQueue(now_ms)
+    epochs = dict.fromkeys(range(8), 1)
+    for shard in epochs:
+        await queue.begin(shard, epoch=1, generation="first")
+    shares = [{shard: 1 for shard in epochs if shard % 4 == number} for number in range(4)]
+    began = time.monotonic()
+    loops = [
+        TimerLoop(queue, epochs=lambda own=share: own, on_due=_nobody, settings=QUICK)
+        for share in shares
+    ]
+    async with asyncio.TaskGroup() as tasks:
+        for loop in loops:
+            tasks.create_task(loop.run(), name="timers-under-test")
+        await eventually(lambda: queue.asked >= 4 * len(epochs))
+        for loop in loops:
+            loop.stop()
+    polls = 2 + (time.monotonic() - began) * 1000 / QUICK.poll_ms
+    assert queue.asked <= len(epochs) * polls
+
+
+async def test_a_timer_that_nobody_told_of_rings_with_the_next_poll() -> None:
+    """Every owned shard is asked again and again, also where nobody ever wakes the loop."""
+    owner = Owner()
+    async with owner.running():
+        await owner.queue.schedule([timer("untold", 0, 1)], epochs=owner.epochs)
+        await eventually(lambda: owner.rung == ["untold"])
+
+
+async def test_work_that_outlasts_its_lease_is_not_begun_twice() -> None:
+    """What takes its owner longer than the lease rings once, and is acknowledged after all."""
+    owner = Owner(settings=LoopSettings(poll_ms=20, lease_ms=10))
+    served: list[int] = []
+
+    async def slowly(claims: Claims) -> Iterable[Claimed]:
+        served.append(len(claims.claimed))
+        await asyncio.sleep(0.1)
+        return claims.claimed
+
+    owner.loop._on_due = slowly
+    async with owner.running():
+        await owner.schedule(timer("ada", 0))
+        claims = owner.queue.claims
+        await eventually(lambda: owner.queue.claims > claims + 5)
+        assert served == [1]
+        assert await owner.queue.pending([0, 1]) == 0
 
 
 async def test_owning_nothing_is_idle() -> None:
@@ -197,6 +254,43 @@ async def test_survives_a_failing_queue() -> None:
         owner.queue.error = None
         await owner.schedule(timer("ada", 0))
         await eventually(lambda: owner.rung == ["ada"])
+        assert not task.done()
+
+
+@pytest.mark.parametrize("place", ["epochs", "on_lost", "on_fenced", "on_unavailable", "ack"])
+async def test_no_error_ends_the_loop(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever raises, wherever: the loop comes back by itself, and rings."""
+    owner = Owner()
+    raised: list[str] = []
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raised.append(place)
+        monkeypatch.undo()
+        owner.queue.error = None
+        raise RuntimeError("a fault")
+
+    async def fail_later(*_: object, **__: object) -> NoReturn:
+        fail()
+
+    async with owner.running() as task:
+        if place == "ack":
+            monkeypatch.setattr(owner.queue, "ack", fail_later)
+            await owner.schedule(timer("bob", 0))
+        elif place == "epochs":
+            monkeypatch.setattr(owner.loop, "_epochs", fail)
+        else:
+            monkeypatch.setattr(owner.loop, f"_{place}", fail_later)
+        if place == "on_lost":
+            del owner.queue._shards[1]
+        elif place == "on_fenced":
+            await owner.queue.complete(1, epoch=1, generation="first")
+            await owner.queue.take({1: 2})
+        elif place == "on_unavailable":
+            owner.queue.error = QueueUnavailable("away")
+        owner.loop.look()
+        await eventually(lambda: raised == [place])
+        await owner.schedule(timer("ada", 0))
+        await eventually(lambda: "ada" in owner.rung)
         assert not task.done()
 
 
