@@ -22,6 +22,7 @@ from hairspring.runtime.tasks import Supervisor
 from hairspring.services.ingest.adapters.installation import settle_shards
 from hairspring.services.ingest.collecting.collector import Bounds, Collector
 from hairspring.services.ingest.collecting.keys import workspace_of_key
+from hairspring.services.ingest.collecting.pages import Bundle
 from hairspring.services.ingest.collecting.refusals import tell
 from hairspring.services.ingest.collecting.routes import Routes
 from hairspring.services.ingest.config import IngestSettings
@@ -70,10 +71,11 @@ class App:
 async def build(settings: IngestSettings) -> AsyncIterator[App]:
     """Connect to Postgres, bring its schema up to date, and run the loops until the block is left.
 
-    Raises DatabaseUnavailable after `start_seconds`, and BadSettings when the number of shards is
-    not that of the installation. Writers have connections of their own, so that no reader can keep
-    them waiting.
+    Raises DatabaseUnavailable after `start_seconds`, BadSettings when the number of shards is not
+    that of the installation, and BadBundle. Writers have connections of their own, so that no
+    reader can keep them waiting.
     """
+    bundle = Bundle(Path(settings.ingest_analytics_js)) if settings.ingest_analytics_js else None
     async with AsyncExitStack() as stack:
 
         async def connect() -> tuple[asyncpg.Pool, Notices]:
@@ -119,6 +121,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
                 bounds,
                 clock=now_ms,
                 public_url=settings.ingest_url,
+                bundle=bundle,
             ),
             log=EventLogHandlers(
                 read,

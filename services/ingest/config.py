@@ -10,7 +10,8 @@ class IngestSettings(Settings):
     `shards` is how many shards an installation is to have (256 unless told); it is decided once.
     Spans of time are in seconds unless their name says otherwise, sizes in bytes. `ingest_http` is
     where the collector listens, empty for nowhere; `ingest_url` is how senders reach it, where the
-    Host that they ask for does not say so.
+    Host that they ask for does not say so; `ingest_analytics_js` is the file of Segment's bundle
+    for browsers, where it is to be served.
     """
 
     shards: int | None = Field(default=None, ge=1, le=32768)
@@ -22,6 +23,7 @@ class IngestSettings(Settings):
 
     ingest_http: str = ""
     ingest_url: str = ""
+    ingest_analytics_js: str = ""
     ingest_event_bytes: int = Field(default=32 * 1024, ge=1024)
     ingest_batch_bytes: int = Field(default=512 * 1024, ge=1024)
     ingest_batch_events: int = Field(default=2_500, ge=1)

@@ -19,7 +19,11 @@ MOST_TOLD = 100
 
 _DONE = b'{"success":true}'
 
-_AGAIN = {"Retry-After": str(AGAIN_SECONDS), "X-RateLimit-Reset": str(AGAIN_SECONDS)}
+_AGAIN = {
+    "Retry-After": str(AGAIN_SECONDS),
+    "X-RateLimit-Reset": str(AGAIN_SECONDS),
+    "Access-Control-Expose-Headers": "Retry-After, X-RateLimit-Reset",
+}
 
 
 def collected(rejected: Sequence[Rejected]) -> web.Response:

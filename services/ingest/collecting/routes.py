@@ -16,6 +16,7 @@ from hairspring.services.ingest.collecting.bodies import (
 from hairspring.services.ingest.collecting.collector import Bounds, Collected, Collector
 from hairspring.services.ingest.collecting.keys import Workspaces, write_key
 from hairspring.services.ingest.collecting.kinds import BATCH_PATHS, PATHS, Kind
+from hairspring.services.ingest.collecting.pages import Bundle, Pages
 from hairspring.services.ingest.collecting.pixel import GIF, read_query
 from hairspring.services.ingest.collecting.requests import InHand
 from hairspring.services.ingest.tracing import note_trace
@@ -25,7 +26,10 @@ READ_SECONDS = 30.0
 
 
 class Routes:
-    """Answers requests. `public_url` is where senders find this, where a Host does not tell."""
+    """Answers requests. `public_url` is where senders find this, where a Host does not tell.
+
+    `bundle` is Segment's for browsers, where there is one.
+    """
 
     def __init__(
         self,
@@ -35,12 +39,14 @@ class Routes:
         *,
         clock: Clock,
         public_url: str = "",
+        bundle: Bundle | None = None,
     ) -> None:
         self.collector = collector
         self._workspaces = workspaces
         self._bounds = bounds
         self._clock = clock
         self._public_url = public_url
+        self._pages = Pages(bundle, self._base)
 
     def app(self, in_hand: InHand) -> web.Application:
         """Make the application of these routes."""
@@ -57,6 +63,7 @@ class Routes:
         add.add_get("/sourceConfig/", self.source_config)
         add.add_post("/v1/m", self.measures)
         add.add_get("/healthz", self.health)
+        self._pages.add_to(add)
         return app
 
     async def single(self, request: web.Request) -> web.Response:

@@ -45,7 +45,7 @@ def run(installed: Path, cwd: Path, *arguments: str) -> str:
 def test_everything_is_in_the_wheel(installed: Path) -> None:
     """What the code reads from beside itself (SQL, Lua, YAML) is there too."""
     checkout = REPOSITORY / "libs" / "hairspring"
-    for suffix in (".py", ".sql", ".lua", ".yaml"):
+    for suffix in (".py", ".sql", ".lua", ".yaml", ".js", ".html"):
         wanted = {
             path.relative_to(checkout)
             for folder in (checkout, REPOSITORY / "services")
