@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -13,20 +11,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from hairspring.contracts.event.v1 import event_pb2
 
-from tests.sdks.installed import SENDERS, program
+from tests.sdks.browser import browsing
+from tests.sdks.installed import SENDERS
 from tests.sdks.sending import PATIENCE, Collecting
 
 HALF = 80  #: RudderStack's queue in the browser holds a hundred calls, and drops the oldest.
-_FLAGS = (
-    *(
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-dev-shm-usage",
-    ),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 
 
 class Shop:
@@ -50,26 +39,6 @@ class Shop:
     async def _sent(self, request: web.Request) -> web.Response:
         self.sent.set()
         return web.Response()
-
-
-@asynccontextmanager
-async def browsing(url: str, directory: Path) -> AsyncIterator[None]:
-    """Have a page open in a browser that knows nothing yet."""
-    chromium = program("chromium", "chromium-browser", "google-chrome")
-    process = await asyncio.create_subprocess_exec(
-        chromium,
-        *_FLAGS,
-        f"--user-data-dir={directory}",
-        url,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 @pytest.mark.parametrize("page", ["segment.html", "rudder.html"])
