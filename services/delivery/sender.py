@@ -110,11 +110,8 @@ class Sending:
         """
         async with self._ledger.turn():
             found = await self._store.sending_in(list(self._ledger.owned))
-            interrupted = [
-                message.unknown(STOPPED)
-                for message in found
-                if message.message_id not in self._in_hand
-            ]
+            lost = [one for one in found if one.message_id not in self._in_hand]
+            interrupted = [message.unknown(STOPPED) for message in lost]
             await self._write([], interrupted)
         tell_messages(interrupted)
 
@@ -150,8 +147,10 @@ class Sending:
             await self._write_looks(looks, before)
         moved = [one.run for one in looks if one.run is not before[one.run.run_id]]
         tell_runs(moved)
-        # Also a run that did not move: what rang was too early, or a wake-up of the past.
-        await self._waits.follow([one.run for one in looks if one.due is None])
+        waiting = [one.run for one in looks if one.due is None]
+        await self._waits.follow([run for run in waiting if run in moved])
+        # What did not move rang too early, or by a wake-up of the past.
+        await self._waits.ring_later([run for run in waiting if run not in moved], now)
         return [one.due for one in looks if one.due is not None]
 
     async def _write_looks(self, looks: Sequence[Look], before: Mapping[str, Run]) -> None:

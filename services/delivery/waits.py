@@ -18,6 +18,8 @@ from hairspring.timers.port import DelayQueue, QueueUnavailable, Timer
 
 NAMESPACE = "waits"
 BEFORE_ALL = -1
+LONGEST_PAUSE_MS = 1_000
+"""How long it is, at most, until what rang too early rings again."""
 
 log = get_logger()
 
@@ -88,6 +90,21 @@ class Waits:
         given = list(runs)
         await self._schedule([(wake_of(run), run.wake_at) for run in given if run.wake_at])
         await self._cancel([wake_of(run) for run in given if not run.active])
+
+    async def ring_later(self, runs: Iterable[Run], now: int) -> None:
+        """Have these runs ring again, which rang although `now` (ms, UTC) is before their time.
+
+        Our clock is behind that of the queue then, so at their time they would ring at once.
+        """
+        if self._loop is None:
+            return
+        begin = self._loop.now()
+        again = [
+            (wake_of(run), max(run.wake_at, begin + min(run.wake_at - now, LONGEST_PAUSE_MS)))
+            for run in runs
+            if run.wake_at is not None
+        ]
+        await self._schedule(again)
 
     async def rebuild(self, shards: Collection[int]) -> None:
         """Fill shards that were lost. Raises QueueUnavailable, QueueLost or Fenced."""
