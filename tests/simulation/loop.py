@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from asyncio import Handle, TimerHandle
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
@@ -28,6 +27,23 @@ class Stuck(Exception):
     """Nothing is ready and no timer is set: whoever waits would wait for ever."""
 
 
+class Call:
+    """A callback to be run once, unless it is cancelled: what asyncio needs of its handles."""
+
+    __slots__ = ("args", "callback", "context")
+
+    def __init__(
+        self, callback: Callable[..., object], args: tuple[Any, ...], context: Context
+    ) -> None:
+        self.callback: Callable[..., object] | None = callback
+        self.args = args
+        self.context = context
+
+    def cancel(self) -> None:
+        """Have it never run."""
+        self.callback = None
+
+
 class Process:
     """Callbacks that stop together, as those of one process of an operating system do."""
 
@@ -36,7 +52,7 @@ class Process:
         self.number = number
         self.running = True
         self.killed = False
-        self.ready: deque[Handle] = deque()
+        self.ready: deque[Call] = deque()
         self.tasks: dict[asyncio.Task[Any], None] = {}
         self.context: Context = copy_context()
         self.context.run(_process.set, self)
@@ -64,7 +80,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._chance = chance.random
         self._now = 0.0
-        self._timers: list[tuple[float, int, TimerHandle, Process]] = []
+        self._timers: list[tuple[float, int, Call, Process]] = []
         self._timer_numbers = count()
         self._task_numbers = count(1)
         self._process_numbers = count(1)
@@ -90,7 +106,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def note(self, text: str) -> None:
         """Add something to the trace by which two runs are compared."""
-        self.trace = crc32(text.encode(), self.trace)
+        self.trace = hash((self.trace, crc32(text.encode())))
         if self.tell is not None:
             self.tell(f"{self.where()} {text}")
 
@@ -134,17 +150,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> Handle:
+    ) -> Any:
         """Have a callback run by the process whose context this is."""
         if context is None:
             context = copy_context()
-        handle = Handle(callback, args, self, context)
-        self._enqueue(context.get(_process) or self.main, handle)
-        return handle
+        call = Call(callback, args, context)
+        self._enqueue(context.get(_process) or self.main, call)
+        return call
 
     def call_soon_threadsafe(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> Handle:
+    ) -> Any:
         """Do the same: there are no threads here."""
         return self.call_soon(callback, *args, context=context)
 
@@ -154,7 +170,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
-    ) -> TimerHandle:
+    ) -> Any:
         """Have a callback run after `delay` seconds."""
         return self.call_at(self._now + delay, callback, *args, context=context)
 
@@ -164,11 +180,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
-    ) -> TimerHandle:
+    ) -> Any:
         """Have a callback run at a virtual time in seconds."""
         if context is None:
             context = copy_context()
-        timer = TimerHandle(when, callback, args, self, context)
+        timer = Call(callback, args, context)
         process = context.get(_process) or self.main
         heappush(self._timers, (when, next(self._timer_numbers), timer, process))
         return timer
@@ -205,8 +221,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         task.add_done_callback(process.tasks.pop, context=self.main.context)
         return task
 
-    def _enqueue(self, process: Process, handle: Handle) -> None:
-        process.ready.append(handle)
+    def _enqueue(self, process: Process, call: Call) -> None:
+        process.ready.append(call)
         if len(process.ready) == 1 and process.running:
             self._runnable.append(process)
 
@@ -218,32 +234,33 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 self._move_on()
             while timers and timers[0][0] <= self._now:
                 _, _, timer, process = heappop(timers)
-                if not timer.cancelled():
+                if timer.callback is not None:
                     self._enqueue(process, timer)
             if not runnable:
                 continue
             index = int(chance() * len(runnable)) if len(runnable) > 1 else 0
             process = runnable[index]
-            handle = process.ready.popleft()
+            call = process.ready.popleft()
             if not process.ready:
                 runnable[index] = runnable[-1]
                 runnable.pop()
-            if not handle.cancelled():
+            callback = call.callback
+            if callback is not None:
                 self.steps += 1
-                self.trace = crc32(b"%d %d" % (process.number, self._now * 1e6), self.trace)
-                handle._run()
+                self.trace = hash((self.trace, process.number, self._now))
+                try:
+                    call.context.run(callback, *call.args)
+                except Exception as error:
+                    self.failures.append({"message": f"{callback} failed", "exception": error})
 
     def _move_on(self) -> None:
         """Move the clock to the next timer."""
         timers = self._timers
-        while timers and timers[0][2].cancelled():
+        while timers and timers[0][2].callback is None:
             heappop(timers)
         if not timers:
             raise Stuck("everybody waits for somebody else")
         self._now = max(self._now, timers[0][0])
-
-    def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
-        """Leave it where it is until its time comes."""
 
     def _write_to_self(self) -> None:
         """Wake nobody: nobody sleeps."""
