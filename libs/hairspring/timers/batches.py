@@ -65,3 +65,9 @@ def check_lease(lease_ms: int) -> None:
     """Raise ValueError for a lease that no queue gives."""
     if not 0 < lease_ms <= LONGEST_LEASE_MS:
         raise ValueError(f"a lease lasts 1 to {LONGEST_LEASE_MS} ms, not {lease_ms}")
+
+
+def check_members(members: Iterable[tuple[int, str]]) -> None:
+    """Raise ValueError for an empty member among (shard, member) pairs: no timer has one."""
+    if not all(member for _, member in members):
+        raise ValueError("a timer needs a member")

@@ -108,6 +108,7 @@ class MemoryDelayQueue(DelayQueue):
         self, members: Sequence[tuple[int, str]], *, epochs: Mapping[int, int]
     ) -> Outcome:
         """Remove these (shard, member) pairs, whether due or leased."""
+        batches.check_members(members)
         outcome = self._refusals({shard: epochs[shard] for shard, _ in members})
         for shard, member in members:
             if outcome is SERVED or shard not in outcome.lost | outcome.fenced:

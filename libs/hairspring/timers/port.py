@@ -130,7 +130,10 @@ class DelayQueue(ABC):
     async def cancel(
         self, members: Sequence[tuple[int, str]], *, epochs: Mapping[int, int]
     ) -> Outcome:
-        """Remove these (shard, member) pairs, whether due or leased."""
+        """Remove these (shard, member) pairs, whether due or leased.
+
+        Raises ValueError for an empty member.
+        """
 
     @abstractmethod
     async def claim(

@@ -107,6 +107,7 @@ class RedisDelayQueue(DelayQueue):
         self, members: Sequence[tuple[int, str]], *, epochs: Mapping[int, int]
     ) -> Outcome:
         """Remove these (shard, member) pairs, whether due or leased."""
+        batches.check_members(members)
         rows = batches.by_shard(members, lambda pair: pair[0], lambda pair: pair[1])
         calls: list[Call] = [
             Call(shard=shard, given=(epochs[shard], chunk), weight=len(chunk))

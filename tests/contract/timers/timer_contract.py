@@ -199,6 +199,12 @@ class TimerContract:
             with pytest.raises(ValueError, match="a lease lasts"):
                 await claim(subject, lease=lease)
 
+    async def test_refuses_to_cancel_nobody(self, subject: Subject) -> None:
+        """No timer has an empty member, so none is cancelled by one."""
+        with pytest.raises(ValueError, match="needs a member"):
+            await subject.queue.cancel([(0, "ada"), (0, "")], epochs=EPOCHS)
+        assert not (await claim(subject)).lost
+
     # Leases
 
     async def test_leased_is_not_claimed_again(self, subject: Subject) -> None:

@@ -106,6 +106,18 @@ async def test_one_lost_key_is_noticed(queue: RedisDelayQueue, redis: Redis, key
     assert (await queue.take({0: 2, 1: 2})).lost == {0}
 
 
+async def test_a_lost_set_is_not_made_again_by_those_who_held_leases(
+    queue: RedisDelayQueue, redis: Redis
+) -> None:
+    """Acknowledging and releasing after the set was evicted does not hide that it was."""
+    await schedule(queue, *[now_ms()] * 4)
+    claims = await queue.claim([0, 1], 10, LEASE, epochs=EPOCHS)
+    await redis.delete(f"{{{NAMESPACE}:0}}:due", f"{{{NAMESPACE}:1}}:leased")
+    assert await queue.release(claims.claimed[:2]) == 2
+    await queue.ack(claims.claimed[2:])
+    assert (await queue.claim([0, 1], 10, LEASE, epochs=EPOCHS)).lost == {0, 1}
+
+
 async def test_lost_tokens_only_ring_again(queue: RedisDelayQueue, redis: Redis) -> None:
     """Without the tokens, leases cannot be acknowledged, so what they held rings again."""
     await schedule(queue, now_ms())

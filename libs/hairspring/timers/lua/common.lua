@@ -3,7 +3,8 @@
 local mark, due, leased, tokens
 local OK, LOST, FENCED = 1, -1, -2
 
--- Both sorted sets hold an empty member that never rings: without it, the set was lost.
+-- Both sorted sets hold an empty member that never rings, so that they are there although nothing
+-- is pending: a set that is gone was lost, and only `begin` makes a new one.
 local SENTINEL = ''
 
 -- Answer nil for the owner of a set that is all there, else LOST or FENCED.
@@ -12,8 +13,7 @@ local function refusal(epoch)
   if not stored then return LOST end
   if epoch < stored then return FENCED end
   if epoch > stored then return LOST end
-  if not redis.call('ZSCORE', due, SENTINEL) then return LOST end
-  if not redis.call('ZSCORE', leased, SENTINEL) then return LOST end
+  if redis.call('EXISTS', due, leased) < 2 then return LOST end
   return nil
 end
 

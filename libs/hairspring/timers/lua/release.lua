@@ -7,7 +7,7 @@ local function serve(flat)
       back[#back + 1] = flat[place + 2]
       back[#back + 1] = flat[place]
     end
-    redis.call('ZADD', due, 'LT', unpack(back))
+    if redis.call('EXISTS', due) == 1 then redis.call('ZADD', due, 'LT', unpack(back)) end
     redis.call('ZREM', leased, unpack(dropped))
     redis.call('HDEL', tokens, unpack(dropped))
   end
