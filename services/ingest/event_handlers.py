@@ -1,6 +1,7 @@
 """Answers the calls of EventService: translate, record, translate."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import orjson
@@ -9,6 +10,7 @@ from hairspring.runtime.errors import InvalidInput
 from hairspring.services.ingest.imports import Imports
 from hairspring.services.ingest.judging import check_id
 from hairspring.services.ingest.recording import Recording, Result, Status
+from hairspring.services.ingest.streaming import Asked, answered
 from hairspring.services.ingest.tracing import note_call
 from hairspring.services.ingest.workspaces import workspace_of
 from hairspring.wire.times import set_ms
@@ -49,6 +51,23 @@ class EventHandlers(event_service_pb2_grpc.EventServiceServicer):
         for result in results:
             to_result(result, answer.results.add())
         return answer
+
+    async def StreamEvents(
+        self, requests: AsyncIterator[event_service_pb2.StreamEventsRequest], context: Any
+    ) -> AsyncIterator[event_service_pb2.StreamEventsResponse]:
+        """Record events as they come, and answer each request in its turn."""
+
+        async def record(workspace: str, events: Sequence[event_pb2.Event]) -> list[Result]:
+            results = await self._recording.record(workspace, events)
+            note_call(context, workspace, results)
+            return results
+
+        async with aclosing(answered(requests, _asked, record)) as answers:
+            async for results in answers:
+                answer = event_service_pb2.StreamEventsResponse()
+                for result in results:
+                    to_result(result, answer.results.add())
+                yield answer
 
     async def IdentifyProfile(
         self, request: event_service_pb2.IdentifyProfileRequest, context: Any
@@ -128,6 +147,14 @@ def to_result(
         answer.status = _STATUS[result.status]
         answer.problem = result.problem
     return answer
+
+
+def _asked(request: event_service_pb2.StreamEventsRequest) -> Asked:
+    return Asked(
+        workspace=workspace_of(request.workspace_id),
+        events=_not_too_many(request.events),
+        size=request.ByteSize(),
+    )
 
 
 def _identify(request: event_service_pb2.IdentifyProfileRequest) -> event_pb2.Event:

@@ -27,7 +27,8 @@ from tests.support.cluster import Service
 
 RATE = 1_000
 LONGEST_SECONDS = 600
-GOALS = {"gRPC": "50,000 or more", "HTTP": "25,000 or more"}
+GOALS = {"gRPC batches": "50,000 or more", "HTTP batches": "25,000 or more"}
+SIZES = {"batches": "of 500", "streams": "of 500, on 4 streams", "one by one": "on 4 streams"}
 _COMMAND = "python -m tests.benchmarks --only ingest"
 
 Say = Callable[[str], None]
@@ -64,8 +65,11 @@ async def _measure(size: Size, directory: Path, say: Say) -> dict[str, list[_Rou
         try:
             events = ("--events", str(size.pipeline_events))
             single = ("--rate", str(RATE), "--seconds", str(size.pipeline_seconds))
+            fewer = ("--events", str(size.pipeline_events // 10), "--batch", "1")
             loads = {
                 "gRPC batches": ("load", "--address", service.address, *events),
+                "gRPC streams": ("load", "--address", service.address, *events, "--stream"),
+                "gRPC one by one": ("load", "--address", service.address, *fewer, "--stream"),
                 "HTTP batches": ("ingest_load", "--http", http, *events),
                 "gRPC single": ("ingest_load", "--grpc", service.address, *single),
                 "HTTP single": ("ingest_load", "--http", http, *single),
@@ -122,11 +126,10 @@ def _cpu(database: PostgresServer, service: Service) -> Counter[str]:
 
 def _told(found: dict[str, list[_Round]]) -> Iterator[Figure]:
     for name, rounds in found.items():
-        way, kind = name.split()
-        if kind == "batches":
-            yield _figure(
-                f"ingest, {name}", "events/s", [one.rate for one in rounds], GOALS[way], "of 500"
-            )
+        way, _, kind = name.partition(" ")
+        if kind in SIZES:
+            rates = [one.rate for one in rounds]
+            yield _figure(f"ingest, {name}", "events/s", rates, GOALS.get(name, ""), SIZES[kind])
         else:
             for share, goal in ((0.5, ""), (0.99, "under 15")):
                 late = [one.late[int(len(one.late) * share)] for one in rounds]

@@ -5,6 +5,7 @@
 With `--events` it sends so many as fast as they are taken; with `--seconds` as many as are taken
 in that time; `--rate` bounds how many a second. With `--lag` it never is further ahead of what
 has been evaluated and committed, which it reads from the database that `--postgres` names.
+With `--stream` each of the `--calls` is a stream that is written and read at the same time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import asyncpg
 import uvloop
@@ -24,6 +27,7 @@ from hairspring.runtime.client import open_channel
 from tests.benchmarks.workload import Requests
 
 _METHOD = "/hairspring.event.v1.EventService/BatchTrackEvents"
+_STREAM = "/hairspring.event.v1.EventService/StreamEvents"
 _CALL_SECONDS = 60
 _LOOK_SECONDS = 0.02
 #: How far every replica has come with its shards.
@@ -64,19 +68,31 @@ class Load:
         """Sends everything. Raises what a call raised."""
         given = self._given
         async with open_channel(given.address) as channel:
-            call = channel.unary_unary(_METHOD)
+            if given.stream:
+                call, send = channel.stream_stream(_STREAM), self._stream
+            else:
+                call, send = channel.unary_unary(_METHOD), self._send
             taken, began, self.sent.began = time.process_time(), time.perf_counter(), time.time()
             looking = asyncio.create_task(self._look()) if given.lag else None
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(given.calls):
-                    tasks.create_task(self._send(call, began))
+                    tasks.create_task(send(call, began))
             self.sent.seconds = time.perf_counter() - began
             self.sent.cpu_seconds = time.process_time() - taken
             if looking is not None:
                 looking.cancel()
         return self.sent
 
-    async def _send(self, call: object, began: float) -> None:
+    async def _send(self, call: Any, began: float) -> None:
+        async for request in self._due(began):
+            self._count(await call(request, timeout=_CALL_SECONDS))
+
+    async def _stream(self, call: Any, began: float) -> None:
+        async for answer in call(self._due(began)):
+            self._count(answer)
+
+    async def _due(self, began: float) -> AsyncIterator[bytes]:
+        """Gives requests, each when it is due, until all are given."""
         given = self._given
         while True:
             await self._room.wait()
@@ -89,7 +105,7 @@ class Load:
             request = self._requests.make()
             if ahead > 0:
                 await asyncio.sleep(ahead)
-            self._count(await call(request, timeout=_CALL_SECONDS))  # type: ignore[operator]
+            yield request
 
     def _over(self, began: float, ahead: float) -> bool:
         given = self._given
@@ -98,7 +114,10 @@ class Load:
         return self._started >= int(given.events)
 
     def _count(self, answer: bytes) -> None:
-        """Counts what was acknowledged; anything else is a failure of the benchmark."""
+        """Counts what was acknowledged; anything else is a failure of the benchmark.
+
+        The answer of a stream to one request is that of a batch.
+        """
         results = event_service_pb2.BatchTrackEventsResponse.FromString(answer).results
         accepted = event_service_pb2.EVENT_STATUS_ACCEPTED
         if refused := [result for result in results if result.status != accepted]:
@@ -133,6 +152,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--lag", type=int, default=0, help="events")
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--calls", type=int, default=4, help="at the same time")
+    parser.add_argument("--stream", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     print(json.dumps(asdict(uvloop.run(_run(parser.parse_args(arguments))))))
 

@@ -45,6 +45,11 @@ class EventServiceStub:
                 request_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.BatchTrackEventsRequest.SerializeToString,
                 response_deserializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.BatchTrackEventsResponse.FromString,
                 _registered_method=True)
+        self.StreamEvents = channel.stream_stream(
+                '/hairspring.event.v1.EventService/StreamEvents',
+                request_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.StreamEventsRequest.SerializeToString,
+                response_deserializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.StreamEventsResponse.FromString,
+                _registered_method=True)
         self.IdentifyProfile = channel.unary_unary(
                 '/hairspring.event.v1.EventService/IdentifyProfile',
                 request_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.IdentifyProfileRequest.SerializeToString,
@@ -85,6 +90,22 @@ class EventServiceServicer:
 
     def BatchTrackEvents(self, request, context):
         """Records many events at once; each is accepted or refused on its own. Idempotent by `message_id`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamEvents(self, request_iterator, context):
+        """Records events as they come, on one stream. Each request is answered by what became of its events, in the order
+        of the requests, and the events are recorded in that order. Idempotent by `message_id`.
+
+        Only what was answered counts. When the stream ends with an error (UNAVAILABLE while the database is away or the
+        service ends, RESOURCE_EXHAUSTED when too much waits, DEADLINE_EXCEEDED), what was not answered may have been
+        recorded all the same: send it again on a new stream, under the same message ids. A request that can never be
+        taken ends the stream with INVALID_ARGUMENT, after those before it were answered.
+
+        Who sends faster than is committed, or does not read the answers, is not read from any more for a while: send and
+        read at the same time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,6 +161,11 @@ def add_EventServiceServicer_to_server(servicer, server):
                     servicer.BatchTrackEvents,
                     request_deserializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.BatchTrackEventsRequest.FromString,
                     response_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.BatchTrackEventsResponse.SerializeToString,
+            ),
+            'StreamEvents': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamEvents,
+                    request_deserializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.StreamEventsRequest.FromString,
+                    response_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.StreamEventsResponse.SerializeToString,
             ),
             'IdentifyProfile': grpc.unary_unary_rpc_method_handler(
                     servicer.IdentifyProfile,
@@ -222,6 +248,33 @@ class EventService:
             '/hairspring.event.v1.EventService/BatchTrackEvents',
             hairspring_dot_event_dot_v1_dot_event__service__pb2.BatchTrackEventsRequest.SerializeToString,
             hairspring_dot_event_dot_v1_dot_event__service__pb2.BatchTrackEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamEvents(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/hairspring.event.v1.EventService/StreamEvents',
+            hairspring_dot_event_dot_v1_dot_event__service__pb2.StreamEventsRequest.SerializeToString,
+            hairspring_dot_event_dot_v1_dot_event__service__pb2.StreamEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,18 @@ class EventServiceStub:
     """Records one event. Idempotent by `message_id`."""
     BatchTrackEvents: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.BatchTrackEventsRequest, _event_service_pb2.BatchTrackEventsResponse]
     """Records many events at once; each is accepted or refused on its own. Idempotent by `message_id`."""
+    StreamEvents: _grpc.StreamStreamMultiCallable[_event_service_pb2.StreamEventsRequest, _event_service_pb2.StreamEventsResponse]
+    """Records events as they come, on one stream. Each request is answered by what became of its events, in the order
+    of the requests, and the events are recorded in that order. Idempotent by `message_id`.
+
+    Only what was answered counts. When the stream ends with an error (UNAVAILABLE while the database is away or the
+    service ends, RESOURCE_EXHAUSTED when too much waits, DEADLINE_EXCEEDED), what was not answered may have been
+    recorded all the same: send it again on a new stream, under the same message ids. A request that can never be
+    taken ends the stream with INVALID_ARGUMENT, after those before it were answered.
+
+    Who sends faster than is committed, or does not read the answers, is not read from any more for a while: send and
+    read at the same time.
+    """
     IdentifyProfile: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.IdentifyProfileRequest, _event_service_pb2.IdentifyProfileResponse]
     """Sets traits of a profile. Idempotent by `message_id`."""
     AddTags: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.AddTagsRequest, _event_service_pb2.AddTagsResponse]
@@ -63,6 +75,18 @@ class EventServiceAsyncStub(EventServiceStub):
     """Records one event. Idempotent by `message_id`."""
     BatchTrackEvents: _aio.UnaryUnaryMultiCallable[_event_service_pb2.BatchTrackEventsRequest, _event_service_pb2.BatchTrackEventsResponse]  # type: ignore[assignment]
     """Records many events at once; each is accepted or refused on its own. Idempotent by `message_id`."""
+    StreamEvents: _aio.StreamStreamMultiCallable[_event_service_pb2.StreamEventsRequest, _event_service_pb2.StreamEventsResponse]  # type: ignore[assignment]
+    """Records events as they come, on one stream. Each request is answered by what became of its events, in the order
+    of the requests, and the events are recorded in that order. Idempotent by `message_id`.
+
+    Only what was answered counts. When the stream ends with an error (UNAVAILABLE while the database is away or the
+    service ends, RESOURCE_EXHAUSTED when too much waits, DEADLINE_EXCEEDED), what was not answered may have been
+    recorded all the same: send it again on a new stream, under the same message ids. A request that can never be
+    taken ends the stream with INVALID_ARGUMENT, after those before it were answered.
+
+    Who sends faster than is committed, or does not read the answers, is not read from any more for a while: send and
+    read at the same time.
+    """
     IdentifyProfile: _aio.UnaryUnaryMultiCallable[_event_service_pb2.IdentifyProfileRequest, _event_service_pb2.IdentifyProfileResponse]  # type: ignore[assignment]
     """Sets traits of a profile. Idempotent by `message_id`."""
     AddTags: _aio.UnaryUnaryMultiCallable[_event_service_pb2.AddTagsRequest, _event_service_pb2.AddTagsResponse]  # type: ignore[assignment]
@@ -98,6 +122,24 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_event_service_pb2.BatchTrackEventsResponse, _abc.Awaitable[_event_service_pb2.BatchTrackEventsResponse]]:
         """Records many events at once; each is accepted or refused on its own. Idempotent by `message_id`."""
+
+    @_abc_1.abstractmethod
+    def StreamEvents(
+        self,
+        request_iterator: _MaybeAsyncIterator[_event_service_pb2.StreamEventsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_event_service_pb2.StreamEventsResponse], _abc.AsyncIterator[_event_service_pb2.StreamEventsResponse]]:
+        """Records events as they come, on one stream. Each request is answered by what became of its events, in the order
+        of the requests, and the events are recorded in that order. Idempotent by `message_id`.
+
+        Only what was answered counts. When the stream ends with an error (UNAVAILABLE while the database is away or the
+        service ends, RESOURCE_EXHAUSTED when too much waits, DEADLINE_EXCEEDED), what was not answered may have been
+        recorded all the same: send it again on a new stream, under the same message ids. A request that can never be
+        taken ends the stream with INVALID_ARGUMENT, after those before it were answered.
+
+        Who sends faster than is committed, or does not read the answers, is not read from any more for a while: send and
+        read at the same time.
+        """
 
     @_abc_1.abstractmethod
     def IdentifyProfile(
