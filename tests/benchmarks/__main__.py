@@ -27,6 +27,7 @@ from tests.benchmarks import (
     pipeline,
     simulating,
     state,
+    storage,
     timers,
 )
 from tests.benchmarks.figures import Figure, Machine, Size, machine
@@ -42,9 +43,10 @@ BENCHMARKS = {
     "handover": handover.figures,
     "filling": filling.figures,
     "timers": timers.figures,
+    "storage": storage.figures,
 }
 #: Takes long, and is done only where it is asked for.
-UNASKED = {"stored"}
+UNASKED = {"stored", "storage"}
 DIRECTORY = Path("build/bench")
 #: How many timers are pending in the quick form.
 QUICK = 1_000_000

@@ -152,6 +152,11 @@ class Stage:
         """Ends everything."""
         await self.stop(*reversed(self._running))
 
+    async def ask(self, query: str, *arguments: object) -> float:
+        """Asks the database for a number."""
+        found: float = await self._connection.fetchval(query, *arguments)
+        return found
+
     async def head(self) -> int:
         """How far the log of ingest goes."""
         return int(await self._connection.fetchval("SELECT head FROM ingest.lane"))
