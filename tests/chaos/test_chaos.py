@@ -23,7 +23,7 @@ from hairspring.embedded.valkey import ValkeyServer, valkey
 from hairspring.wire.times import iso
 from hairspring.wire.transitions import transition_json
 
-from tests.chaos import books, mail_books, report, schedule, shop
+from tests.chaos import books, mail_books, report, run_logs, schedule, shop
 from tests.chaos.course import Course, Outcome
 from tests.chaos.faults import Cut, FlushRedis, HoldUp, JumpClock, Kill
 from tests.chaos.load import Load
@@ -131,7 +131,17 @@ async def _strike_briefly(chance: random.Random, course: Course) -> None:
 
 
 def _wrong(course: Course, outcome: Outcome, wanted: list[bytes]) -> list[str]:
-    """Everything that is not as it must be."""
+    """Everything that is not as it must be; what the logs tell of wrong runs is printed."""
+    deliveries = course.scene.replicas.by_service["delivery"]
+    told = run_logs.told(one.service.log for one in deliveries)
+    wrong = [*_wrong_books(course, outcome, wanted), *run_logs.problems(told)]
+    for line in run_logs.trails(told, wrong):
+        print(line)
+    return wrong
+
+
+def _wrong_books(course: Course, outcome: Outcome, wanted: list[bytes]) -> list[str]:
+    """Everything that is not as it must be in the books."""
     lines = books.ordered(
         (
             transition_json(record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.chaos import books, schedule
+from tests.chaos import books, run_logs, schedule
 from tests.chaos.figures import longest_gap, spread
 from tests.support.clocks import SettableClock
 from tests.support.proxy import Proxy, proxy
@@ -112,6 +113,28 @@ def test_the_books_notice() -> None:
     assert books.of_transitions(right, right) == []
     for wrong in ([b"1", b"3"], [b"1", b"2", b"4"], [b"1", b"2", b"2", b"3"], [b"2", b"1", b"3"]):
         assert books.of_transitions(right, wrong)
+
+
+def test_the_logs_tell_what_was_decided_again(tmp_path: Path) -> None:
+    """A run that begins or ends twice, or begins and does not, is noticed, and its lines found."""
+    events = {
+        "right": ["run_started", "message_put_off", "message_sent", "run_ended"],
+        "refused": ["run_not_started"],
+        "cut": ["run_ended"],
+        "twice": ["run_started", "run_started"],
+        "undone": ["run_started", "run_not_started"],
+    }
+    lines = [
+        json.dumps({"event": event, "run_id": run_id})
+        for run_id, told in events.items()
+        for event in told
+    ]
+    (tmp_path / "delivery-1.log").write_text("\n".join(["not JSON", '{"event": "cu{}', *lines]))
+    about = run_logs.told([tmp_path / "delivery-1.log", tmp_path / "delivery-2.log"])
+    assert {run_id: [line["event"] for line in told] for run_id, told in about.items()} == events
+    wrong = run_logs.problems(about)
+    assert [one.split()[1] for one in wrong] == ["twice:", "undone:"]
+    assert len(run_logs.trails(about, wrong)) == 4
 
 
 def test_figures() -> None:
