@@ -48,12 +48,10 @@ class Course:
         self.load = load
         self.subscriber = Subscriber(scene.cluster.transitions)
         self._profiles = profiles
-        self._mail_times: list[int] = []
         self.began = self.ended = 0
 
     async def run(self, disturb: Callable[[Course], Awaitable[None]], calm_ms: int) -> Outcome:
         """Have the shop trade while it is disturbed, then have calm for so long; read the books."""
-        self.scene.sink.answer = self._note_mail
         assert await self.scene.cluster.apply(shop.DEFINITIONS) == []
         following = asyncio.create_task(self.subscriber.run(), name="subscriber")
         trading = asyncio.create_task(self._trade(), name="load")
@@ -136,14 +134,11 @@ class Course:
                 return
             await asyncio.sleep(0.2)
 
-    def _note_mail(self, _sender: str, _recipients: tuple[str, ...]) -> None:
-        self._mail_times.append(now())
-
     def _mails(self) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
         mails = self.scene.sink.messages
         assert len(mails) == self.scene.sink.accepted, "more mails than the sink keeps"
-        for mail, at in zip(mails, self._mail_times, strict=True):
+        for mail in mails:
             name = str(mail.message["Message-ID"]).strip("<> ").partition("@")[0]
-            found.setdefault(name, []).append(at)
+            found.setdefault(name, []).append(mail.received_at)
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,8 +28,9 @@ _NUMBERED = re.compile(r"(\d{4,})-")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SunkMail:
-    """One mail as it came in: its envelope, its content, and where it can be read."""
+    """One mail as it came in: when (ms, UTC), its envelope, its content, where it can be read."""
 
+    received_at: int
     sender: str
     recipients: tuple[str, ...]
     message: EmailMessage
@@ -121,6 +123,7 @@ class MailSink:
         refusal = self.answer(sender, recipients) if self.answer is not None else None
         if refusal is not None:
             return refusal
+        received_at = time.time_ns() // 1_000_000
         content = envelope.original_content or b""
         message = message_from_bytes(content, policy=policy.default)
         path = None
@@ -130,7 +133,13 @@ class MailSink:
             # Off the loop, which may serve a whole laptop's Hairspring while a disk stalls.
             await asyncio.to_thread(_write, path, content, message)
         self._kept.append(
-            SunkMail(sender=sender, recipients=recipients, message=message, path=path)
+            SunkMail(
+                received_at=received_at,
+                sender=sender,
+                recipients=recipients,
+                message=message,
+                path=path,
+            )
         )
         self._accepted += 1
         return _ACCEPTED

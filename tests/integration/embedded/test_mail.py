@@ -9,6 +9,7 @@ import aiosmtplib
 import pytest
 from hairspring.embedded import PortTaken
 from hairspring.embedded.mail import MailSink, mail_sink
+from hairspring.runtime.clock import now_ms
 
 
 def mail(to: str = "Otto Ä <otto@shop.example>") -> EmailMessage:
@@ -31,9 +32,11 @@ async def send(sink: MailSink, message: EmailMessage, to: str = "otto@shop.examp
 
 async def test_a_mail_is_kept_as_it_came(mail_sink: MailSink) -> None:
     """Envelope and content arrive whole, and can be read beside the raw mail."""
+    before = now_ms()
     await send(mail_sink, mail())
 
     (kept,) = mail_sink.messages
+    assert before <= kept.received_at <= now_ms()
     assert (kept.sender, kept.recipients) == ("bounce@shop.example", ("otto@shop.example",))
     assert kept.message["Subject"] == "Ihr Käsekorb wartet"
     assert kept.path is not None
