@@ -407,6 +407,16 @@ async def test_backlog_is_worked_off_fairly() -> None:
         assert len(set(owner.rung)) == 5_001
 
 
+async def test_many_shards_with_little_due_are_asked_at_once() -> None:
+    """A timer in each of a hundred shards takes one claim, not one for every few shards."""
+    owner = Owner(shards=100, settings=PATIENT)
+    async with owner.running():
+        claims = owner.queue.claims
+        await owner.schedule(*(timer(f"p{shard}", 0, shard) for shard in range(100)))
+        await eventually(lambda: len(owner.rung) == 100)
+        assert owner.queue.claims - claims <= 2
+
+
 async def test_clock_that_goes_back() -> None:
     """When the queue's clock is set back, timers ring by it, and the loop keeps looking."""
     shift = 0
