@@ -77,6 +77,8 @@ async def test_a_service_that_dies_is_started_again(tmp_path: Path) -> None:
         assert (await shell.run("apply", "-f", "buyers.yaml")).code == 0
         for service in up.services():
             os.kill(service, signal.SIGKILL)
+        # It waits, and is not refused.
+        await post(up.output, {"type": "track", "event": "Order Completed", "userId": "bo"})
         await eventually(lambda: up.output.count(" is back") == 3, timeout=60)
         assert up.output.count("was ended by SIGKILL; it is started again") == 3
         assert (await shell.run("track", "Order Completed", "--profile", "ada")).code == 0

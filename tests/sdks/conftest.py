@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -36,8 +37,18 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest_asyncio.fixture
 async def collecting(database_url: str) -> AsyncIterator[Collecting]:
-    """A running collector."""
+    """A running collector, that refuses connections while it is away."""
     async with ingest_process(database_url) as process:
         running = Collecting(process, f"127.0.0.1:{free_port()}")
         await running.start()
         yield running
+
+
+@pytest_asyncio.fixture
+async def kept(database_url: str) -> AsyncIterator[Collecting]:
+    """A running collector on a socket that is kept for it while it is away."""
+    with socket.create_server(("127.0.0.1", free_port()), backlog=1_024) as listening:
+        async with ingest_process(database_url) as process:
+            running = Collecting(process, f"127.0.0.1:{listening.getsockname()[1]}", listening)
+            await running.start()
+            yield running

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 from collections import Counter
 
 from hairspring.contracts.event.v1 import event_pb2
@@ -17,17 +18,24 @@ PATIENCE = 90.0
 
 
 class Collecting:
-    """A collector as a process, always at the same address."""
+    """A collector as a process, always at the same address.
 
-    def __init__(self, process: IngestProcess, address: str) -> None:
+    With a socket that is `kept` for it (as systemd or `hairspring up` do), what comes while it is
+    away waits there; without one it is refused.
+    """
+
+    def __init__(
+        self, process: IngestProcess, address: str, kept: socket.socket | None = None
+    ) -> None:
         self._process = process
-        self._address = address
+        self._listen = f"fd:{kept.fileno()}" if kept else address
+        self._process.pass_fds = (kept.fileno(),) if kept else ()
         self.url = f"http://{address}"
         self.service: Ingest
 
     async def start(self) -> None:
         """Start it, for the first time or again."""
-        self.service = await self._process.start(HAIRSPRING_INGEST_HTTP=self._address)
+        self.service = await self._process.start(HAIRSPRING_INGEST_HTTP=self._listen)
 
     async def kill(self) -> None:
         """End it without a word."""

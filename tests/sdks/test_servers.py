@@ -29,8 +29,18 @@ async def test_python(python: Path, collecting: Collecting, sender: str) -> None
     check(await killed_in_the_middle(collecting, str(python), str(SENDERS / sender)))
 
 
-@pytest.mark.parametrize("sender", ["segment_node.js", "rudder_node.js"])
-async def test_node(modules: Path, collecting: Collecting, sender: str) -> None:
+async def test_segment_node(modules: Path, collecting: Collecting) -> None:
     """Everything is delivered once, though the collector was killed in the middle."""
-    command = (program("node"), str(SENDERS / sender), str(modules))
+    command = (program("node"), str(SENDERS / "segment_node.js"), str(modules))
     check(await killed_in_the_middle(collecting, *command))
+
+
+@pytest.mark.parametrize("sender", ["segment_node.js", "rudder_node.js"])
+async def test_node_where_the_socket_is_kept(modules: Path, kept: Collecting, sender: str) -> None:
+    """The same, by RudderStack's too.
+
+    That gives up after three more tries, 1.4 seconds in all: no restart can be relied upon to be as
+    quick. On a socket that is kept it is never refused, and waits.
+    """
+    command = (program("node"), str(SENDERS / sender), str(modules))
+    check(await killed_in_the_middle(kept, *command))

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -25,10 +25,19 @@ Tell = Callable[[str], None]
 
 
 class ServiceProcess:
-    """Runs `python -m hairspring.services.NAME`, its log in a file, and learns its address."""
+    """Runs `python -m hairspring.services.NAME`, its log in a file, and learns its address.
+
+    Each run of it has the open files `pass_fds`, such as a socket that we keep.
+    """
 
     def __init__(
-        self, name: str, *, environment: Mapping[str, str], logs: Path, run_directory: Path
+        self,
+        name: str,
+        *,
+        environment: Mapping[str, str],
+        logs: Path,
+        run_directory: Path,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.title = name.replace("_", "-")
@@ -37,6 +46,7 @@ class ServiceProcess:
         self._ready_file = run_directory / f"{self.title}.ready"
         self._environment = {**environment, "HAIRSPRING_READY_FILE": str(self._ready_file)}
         self._directory = run_directory
+        self._pass_fds = pass_fds
         self._child: Child | None = None
 
     @property
@@ -54,6 +64,7 @@ class ServiceProcess:
             cwd=self._directory,
             environment=self._environment,
             orphaned=signal.SIGKILL,
+            pass_fds=self._pass_fds,
         )
         await child.ready(self._is_ready, within=_READY_SECONDS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ _HTTP = "HAIRSPRING_INGEST_HTTP"
 _SENDER = "Hairspring <hairspring@localhost>"
 _RESTART_PAUSE = 1.0
 _PROBE_MS = 3_000
+_BACKLOG = 1_024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +75,18 @@ async def run_stack(options: Options, tell: Tell) -> AsyncIterator[Stack]:
         ports = _choose_ports(options.ports)
         environment, servers, sink = await _enter_servers(stack, options, data, tell)
         environment |= _addresses(ports)
+        # Ours, so that what SDKs send while ingest is started again waits, and is not refused.
+        collector = stack.enter_context(
+            socket.create_server((LOOPBACK, ports[COLLECTOR]), backlog=_BACKLOG)
+        )
+        environment[_HTTP] = f"fd:{collector.fileno()}"
         services = {
             name: ServiceProcess(
                 module,
                 environment=environment,
                 logs=prepare(data / "logs"),
                 run_directory=prepare(data / "run"),
+                pass_fds=(collector.fileno(),) if name == "ingest" else (),
             )
             for name, module in _MODULES.items()
         }
@@ -91,7 +99,7 @@ async def run_stack(options: Options, tell: Tell) -> AsyncIterator[Stack]:
             ingest=services["ingest"].address,
             evaluator=services["evaluator"].address,
             delivery=services["delivery"].address,
-            collector=f"http://{environment[_HTTP]}",
+            collector=f"http://{LOOPBACK}:{ports[COLLECTOR]}",
             logs=data / "logs",
             mails=data / "mails" if sink else None,
             sink=sink,
@@ -201,9 +209,8 @@ def _choose_ports(asked: Mapping[str, int]) -> dict[str, int]:
 
 def _addresses(ports: Mapping[str, int]) -> dict[str, str]:
     """Tell the services where to listen, and where the others are."""
-    grpc = {
+    return {
         f"HAIRSPRING_{name.upper()}_{what}": f"{LOOPBACK}:{ports[name]}"
         for name in _MODULES
         for what in ("LISTEN", "ADDRESS")
     }
-    return {**grpc, _HTTP: f"{LOOPBACK}:{ports[COLLECTOR]}"}

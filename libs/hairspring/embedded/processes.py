@@ -39,6 +39,7 @@ class Child:
         environment: Mapping[str, str],
         identity: str = SAME_IDENTITY,
         orphaned: signal.Signals = signal.SIGTERM,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.log = log
@@ -53,6 +54,7 @@ class Child:
                 cwd=cwd,
                 env=dict(environment),
                 start_new_session=True,
+                pass_fds=pass_fds,
             )
 
     @property

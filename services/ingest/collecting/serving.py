@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import errno
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 from hairspring.runtime.errors import StartFailed
@@ -14,6 +16,20 @@ from hairspring.runtime.server import split_address
 from hairspring.services.ingest.collecting.requests import InHand
 
 KEEP_ALIVE_SECONDS = 75.0
+
+
+BACKLOG = 1024
+"""How many connections may wait to be taken."""
+
+_INHERITED = "fd:"
+_NO_SOCKET = (
+    "HAIRSPRING_INGEST_HTTP={} names no socket that listens; pass one on at the start of the "
+    "process (Sockets= of systemd gives fd:3), or write host:port"
+)
+
+
+class NoSuchSocket(StartFailed):
+    """The socket for HTTP that was to be passed on is none."""
 
 
 class HttpPortTaken(StartFailed):
@@ -61,13 +77,15 @@ async def serve_http(
 ) -> AsyncIterator[HttpServing]:
     """Serve at host:port (port 0: any free one) until the block is left; nowhere if it is "".
 
+    `fd:3` is a socket that listens already, and that whoever started this process keeps open: what
+    comes while this process is started again waits in it, and is not refused.
     `drain()` may be called before: what comes then is answered 503. Leaving the block waits up to
     `drain_seconds` for what is under way. Raises StartFailed.
     """
     if not listen:
         yield HttpServing()
         return
-    host, port = split_address(listen)
+    where = _inherited(listen) if listen.startswith(_INHERITED) else split_address(listen)
     in_hand = InHand(most_requests)
     runner = web.AppRunner(
         make_app(in_hand),
@@ -76,15 +94,13 @@ async def serve_http(
         keepalive_timeout=KEEP_ALIVE_SECONDS,
     )
     await runner.setup()
-    site = web.TCPSite(runner, host.strip("[]"), port, backlog=1024)
     try:
+        site = _site(runner, where)
         await site.start()
     except OSError as error:
         await runner.cleanup()
         raise _cannot(listen, error) from None
-    bound = runner.addresses[0][1]
-    shown = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
-    serving = HttpServing(f"{shown}:{bound}", in_hand, drain_seconds)
+    serving = HttpServing(_shown(runner.addresses[0]), in_hand, drain_seconds)
     get_logger().info("collector_started", address=serving.address)
     try:
         yield serving
@@ -94,6 +110,35 @@ async def serve_http(
             await site.stop()
         await serving.drained()
         await runner.cleanup()
+
+
+def _site(runner: web.AppRunner, where: socket.socket | tuple[str, int]) -> web.BaseSite:
+    if isinstance(where, socket.socket):
+        return web.SockSite(runner, where, backlog=BACKLOG)
+    host, port = where
+    return web.TCPSite(runner, host.strip("[]"), port, backlog=BACKLOG)
+
+
+def _inherited(listen: str) -> socket.socket:
+    """Take the listening socket of a number. Raises NoSuchSocket."""
+    number = listen.removeprefix(_INHERITED)
+    try:
+        found = socket.socket(fileno=int(number))
+    except (ValueError, OSError):
+        raise NoSuchSocket(_NO_SOCKET.format(listen)) from None
+    if not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        found.detach()
+        raise NoSuchSocket(_NO_SOCKET.format(listen))
+    return found
+
+
+def _shown(bound: Any) -> str:
+    """Write where a socket is bound as a client on this machine dials it."""
+    if isinstance(bound, str):
+        return bound  # A socket of the file system.
+    host, port = str(bound[0]), bound[1]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _cannot(listen: str, error: OSError) -> HttpPortTaken:

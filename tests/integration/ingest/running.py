@@ -86,11 +86,13 @@ class IngestProcess:
         self.ready_file = directory / "ready.json"
         self._listen = "127.0.0.1:0"
         self.process: asyncio.subprocess.Process | None = None
+        self.pass_fds: tuple[int, ...] = ()
 
     async def start(self, **environment: str) -> Ingest:
         """Start it, wait until it is ready, and answer a new connection to it."""
         self.ready_file.unlink(missing_ok=True)
         self.process = await run_ingest(
+            pass_fds=self.pass_fds,
             HAIRSPRING_POSTGRES_URL=self._url,
             HAIRSPRING_INGEST_LISTEN=self._listen,
             HAIRSPRING_READY_FILE=str(self.ready_file),
@@ -128,7 +130,9 @@ async def ingest_process(database_url: str) -> AsyncIterator[IngestProcess]:
                 await running.end(signal.SIGKILL)
 
 
-async def run_ingest(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
+async def run_ingest(
+    *arguments: str, pass_fds: tuple[int, ...] = (), **environment: str
+) -> asyncio.subprocess.Process:
     """Run the command of ingest with these settings and no others."""
     bare = {name: value for name, value in os.environ.items() if "HAIRSPRING" not in name}
     return await asyncio.create_subprocess_exec(
@@ -137,6 +141,7 @@ async def run_ingest(*arguments: str, **environment: str) -> asyncio.subprocess.
         "hairspring.services.ingest",
         *arguments,
         env=bare | environment,
+        pass_fds=pass_fds,
         stdout=asyncio.subprocess.PIPE,
         stderr=None if environment.get("HAIRSPRING_READY_FILE") else asyncio.subprocess.PIPE,
     )

@@ -2,7 +2,7 @@
 const [modules, address, half] = process.argv.slice(2);
 const Analytics = require(`${modules}/@rudderstack/rudder-sdk-node`);
 
-const analytics = new Analytics("key", { dataPlaneUrl: address, retryCount: 20 });
+const analytics = new Analytics("key", { dataPlaneUrl: address });
 let open = 0;
 
 function add(first) {
