@@ -118,7 +118,7 @@ async def build(settings: DeliverySettings, clock: Clock = now_ms) -> AsyncItera
         watch = Watch(ledger, waits, queue)
         await stack.enter_async_context(serve_metrics(settings.delivery_metrics, [watch.refresh]))
         listing = Listing(pool, SCHEMA)
-        privacy = PrivacyHandlers(listing, channel, settings.shards)
+        privacy = PrivacyHandlers(listing, store, channel, settings.shards)
         yield App(replica=replica, listing=listing, privacy=privacy)
 
 

@@ -11,6 +11,7 @@ from hairspring.runtime.logging import get_logger
 from hairspring.services.delivery.adapters.calls import Away
 from hairspring.services.delivery.adapters.definitions import Definitions
 from hairspring.services.delivery.adapters.evaluator import Evaluator, Records
+from hairspring.services.delivery.departing import Departure
 from hairspring.services.delivery.following import (
     Book,
     Change,
@@ -114,7 +115,43 @@ class Follower:
                 )
 
     async def _take_in(self, batch: Records) -> None:
-        """Decide what these records mean, commit it, then set the waits."""
+        """Do what these records ask for, in their order."""
+        begin = 0
+        for place, record in enumerate(batch.records):
+            if record.WhichOneof("body") == "profile_deleted":
+                before = batch.records[begin:place]
+                await self._follow(Records(records=before, through=record.position - 1))
+                await self._depart(record)
+                begin = place + 1
+        await self._follow(Records(records=batch.records[begin:], through=batch.through))
+
+    async def _depart(self, record: transition_pb2.Record) -> None:
+        """Delete what there is of a profile, and cancel its waits."""
+        departure = Departure(
+            shard=record.shard,
+            workspace=record.workspace_id,
+            profile=record.profile_id,
+            deletion_id=record.profile_deleted.deletion_id,
+            position=record.position,
+            at=self._clock(),
+        )
+        async with (
+            self._ledger.turn(),
+            self._ledger.effect({record.shard}, record.position) as connection,
+        ):
+            gone = await self._store.depart(connection, departure)
+        self._read = record.position
+        await self._waits.cancel(gone.runs)
+        log.info(
+            "profile_deleted",
+            workspace=departure.workspace,
+            deletion_id=departure.deletion_id,
+            runs=len(gone.runs),
+            messages=gone.messages,
+        )
+
+    async def _follow(self, batch: Records) -> None:
+        """Decide what transitions mean, commit it, then set the waits."""
         changes = [change for record in batch.records for change in changes_of(record)]
         flows_of = await self._flows_of(changes)
         async with self._ledger.turn():

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
 
+from hairspring.services.delivery.departing import Departed, Departure, Noted
 from hairspring.services.delivery.following import Key
 from hairspring.services.delivery.messages import Message
 from hairspring.services.delivery.runs import Run
@@ -61,6 +62,14 @@ class DeliveryStore(ABC):
     @abstractmethod
     async def overdue(self, shards: Sequence[int], before: int, limit: int) -> list[Wake]:
         """List the runs of these shards that should have been looked at by `before` (ms, UTC)."""
+
+    @abstractmethod
+    async def depart(self, connection: Connection, departure: Departure) -> Departed:
+        """Delete the runs and messages of a profile by entries before its deletion, and note it."""
+
+    @abstractmethod
+    async def departed(self, workspace: str, deletion_id: str) -> Noted | None:
+        """Read what is noted of a deletion; None where delivery has not come to it."""
 
     @abstractmethod
     async def save_runs(self, connection: Connection, runs: Sequence[Run]) -> None:

@@ -106,6 +106,10 @@ class Waits:
         ]
         await self._schedule(again)
 
+    async def cancel(self, wakes: Sequence[Wake]) -> None:
+        """Forget runs that are no more."""
+        await self._cancel(wakes)
+
     async def rebuild(self, shards: Collection[int]) -> None:
         """Fill shards that were lost. Raises QueueUnavailable, QueueLost or Fenced."""
         loop, epochs = self._loop, self._epochs()

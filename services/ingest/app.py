@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +15,23 @@ from hairspring.database.migrations import Migrations, migrate
 from hairspring.database.notices import Notices
 from hairspring.database.pool import DatabaseUnavailable, open_pool
 from hairspring.log import port, postgres
+from hairspring.log.deletions import Deletions
+from hairspring.log.port import Appended, Entry, Log
 from hairspring.runtime.clock import now_ms
 from hairspring.runtime.metrics import serve_metrics
 from hairspring.runtime.patience import until_it_works
 from hairspring.runtime.tasks import Supervisor
 from hairspring.services.ingest.adapters.installation import settle_shards
+from hairspring.services.ingest.appending import Append, Outcome
 from hairspring.services.ingest.collecting.collector import Bounds, Collector
 from hairspring.services.ingest.collecting.keys import workspace_of_key
 from hairspring.services.ingest.collecting.pages import Bundle
 from hairspring.services.ingest.collecting.refusals import tell
 from hairspring.services.ingest.collecting.routes import Routes
 from hairspring.services.ingest.config import IngestSettings
+from hairspring.services.ingest.deleting import Deleting
 from hairspring.services.ingest.event_handlers import EventHandlers
+from hairspring.services.ingest.gone import Gone
 from hairspring.services.ingest.group_commit import GroupCommit, Limits
 from hairspring.services.ingest.history import History
 from hairspring.services.ingest.imports import CONCURRENT, Imports
@@ -102,12 +107,17 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
             )
         )
         written = postgres.PostgresLog(writing, notices, SCHEMA)
-        group = await stack.enter_async_context(GroupCommit(written.append, limits(settings)))
-        imports = Imports(writing, written, SCHEMA, shards=shards)
+        gone = await Gone.open(pool, SCHEMA)
+        group = await stack.enter_async_context(
+            GroupCommit(appending(written, gone), limits(settings))
+        )
+        imports = Imports(writing, written, gone, SCHEMA, shards=shards)
         loops = await stack.enter_async_context(Supervisor())
         loops.start("silent-imports", lambda: _finish_silent(imports, settings.import_silence))
         recording = Recording(group.submit, imports, shards=shards, new_id=lambda: uuid.uuid4().hex)
         read = postgres.PostgresLog(pool, notices, SCHEMA)
+        deletions = Deletions(pool, SCHEMA, read)
+        loops.start("deletions", deletions.run)
         WAITING.set_function(lambda: group.held)
         await stack.enter_async_context(
             serve_metrics(settings.ingest_metrics, [lambda: refresh_head(read)])
@@ -130,9 +140,30 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
             ),
             privacy=PrivacyHandlers(
                 History(read, max_bytes=MAX_ANSWER_BYTES, horizon=settings.horizon_ms),
+                Deleting(
+                    pool,
+                    read,
+                    deletions,
+                    gone,
+                    shards=shards,
+                    new_id=lambda: uuid.uuid4().hex,
+                ),
+                deletions,
                 shards=shards,
             ),
         )
+
+
+def appending(log: Log, gone: Gone) -> Append:
+    """Answer how live events are appended: but for the past of those who are gone."""
+
+    async def put(entries: Sequence[Entry], knows: int) -> list[Appended]:
+        return await log.append(entries, knows=knows)
+
+    async def append(entries: Sequence[Entry]) -> Sequence[Outcome]:
+        return await gone.append(entries, put)
+
+    return append
 
 
 def limits(settings: IngestSettings) -> Limits:

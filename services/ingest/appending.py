@@ -22,9 +22,16 @@ class Unstorable:
     problem: str
 
 
-Outcome = Appended | Unstorable
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swallowed:
+    """An entry of before its profile was deleted (ms, UTC), which is kept nowhere."""
 
-Append = Callable[[Sequence[Entry]], Awaitable[list[Appended]]]
+    deleted_at: int
+
+
+Outcome = Appended | Unstorable | Swallowed
+
+Append = Callable[[Sequence[Entry]], Awaitable[Sequence[Outcome]]]
 
 
 async def append_splitting(append: Append, entries: Sequence[Entry]) -> list[Outcome]:

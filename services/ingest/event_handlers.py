@@ -21,6 +21,7 @@ _STATUS = {
     Status.ACCEPTED: event_service_pb2.EVENT_STATUS_ACCEPTED,
     Status.REPEATED: event_service_pb2.EVENT_STATUS_REPEATED,
     Status.REFUSED: event_service_pb2.EVENT_STATUS_REFUSED,
+    Status.DELETED: event_service_pb2.EVENT_STATUS_DELETED,
 }
 
 

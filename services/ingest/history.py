@@ -19,6 +19,10 @@ class Page:
     more_after: int
 
 
+def _is_event(record: event_pb2.EventRecord) -> bool:
+    return record.WhichOneof("body") == "event"
+
+
 class History:
     """Reads pages of history from a log; `horizon` (ms) is how far back live events are judged."""
 
@@ -52,7 +56,7 @@ class History:
             for record in found:
                 read = self._read(record)
                 after = record.position
-                if names and record.profile and read.event.name not in names:
+                if names and _is_event(read) and read.event.name not in names:
                     continue
                 kept.append(read)
                 size += len(record.payload) + 100

@@ -14,6 +14,7 @@ from hairspring.log.port import Appended, Entry, Log
 from hairspring.runtime.errors import Conflict, Exhausted, NotFound
 from hairspring.runtime.logging import get_logger
 from hairspring.services.ingest.appending import Outcome, append_splitting
+from hairspring.services.ingest.gone import Gone
 from hairspring.wire.events import finished_payload
 
 CONCURRENT = 2
@@ -50,9 +51,12 @@ FOR UPDATE SKIP LOCKED
 class Imports:
     """Adds to imports and finishes them, in the tables of a schema."""
 
-    def __init__(self, pool: asyncpg.Pool, log: Log, schema: str, *, shards: int) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, log: Log, gone: Gone, schema: str, *, shards: int
+    ) -> None:
         self._pool = pool
         self._log = log
+        self._gone = gone
         self._schema = schema
         self._shards = shards
         self._turns = asyncio.Semaphore(CONCURRENT)
@@ -66,11 +70,14 @@ class Imports:
         Raises Conflict when the import is finished, Exhausted when too many callers wait.
         """
 
-        async def append(part: Sequence[Entry]) -> list[Appended]:
+        async def put(part: Sequence[Entry], knows: int) -> list[Appended]:
             async with self._transaction() as connection:
                 if not await self._fetchval(connection, _TOUCH, workspace, import_id):
                     raise _finished_already(import_id)
-                return await self._log.append_in(connection, part)
+                return await self._log.append_in(connection, part, knows=knows)
+
+        async def append(part: Sequence[Entry]) -> list[Outcome]:
+            return await self._gone.append(part, put)
 
         if self._waiting >= MAX_WAITING:
             raise Exhausted("too many imports run at once; try again in a moment")

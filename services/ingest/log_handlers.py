@@ -5,7 +5,7 @@ from typing import Any
 
 from hairspring.contracts.event.v1 import event_log_service_pb2 as contract
 from hairspring.contracts.event.v1 import event_log_service_pb2_grpc, event_pb2
-from hairspring.log.port import Batch, Log, Record
+from hairspring.log.port import ERASED, Batch, Log, Record
 from hairspring.log.shards import shard_of
 from hairspring.runtime.errors import Exhausted, InvalidInput
 from hairspring.services.ingest.history import History
@@ -90,7 +90,7 @@ class EventLogHandlers(event_log_service_pb2_grpc.EventLogServiceServicer):
         size = 0
         for begin in range(0, len(positions), 100):
             for record in await self._log.get(positions[begin : begin + 100]):
-                if record.workspace == workspace:
+                if record.workspace == workspace and record.profile != ERASED:
                     answer.records.append(to_event_record(record, self._horizon))
                     size += size_of(record)
             if size > MAX_ANSWER_BYTES:
@@ -152,6 +152,8 @@ def parts(batch: Batch, horizon: int | None = None) -> Iterator[contract.TailEve
     answer = contract.TailEventsResponse()
     size = 0
     for record in batch.records:
+        if record.profile == ERASED:
+            continue
         if size and size + size_of(record) > MAX_ANSWER_BYTES:
             # Positions rise, so all asked shards are told up to the record before this one.
             answer.through_position = answer.records[-1].position

@@ -3,24 +3,53 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+from hairspring.contracts.privacy.v1 import privacy_pb2, privacy_service_pb2_grpc
 from hairspring.contracts.privacy.v1 import privacy_service_pb2 as contract
-from hairspring.contracts.privacy.v1 import privacy_service_pb2_grpc
+from hairspring.log.deletions import Deletion, Deletions
 from hairspring.log.shards import shard_of
+from hairspring.runtime.errors import NotFound
+from hairspring.services.ingest.deleting import Deleting
 from hairspring.services.ingest.history import History
 from hairspring.services.ingest.judging import check_id
 from hairspring.services.ingest.workspaces import workspace_of
 from hairspring.wire import event_lines
+from hairspring.wire.deletions import part
 from hairspring.wire.json_lines import pieces
+from hairspring.wire.times import set_ms
 
 PAGE = 1_000
 
 
 class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
-    """Hands out what is recorded of a profile."""
+    """Deletes profiles, and hands out what is recorded of them."""
 
-    def __init__(self, history: History, *, shards: int) -> None:
+    def __init__(
+        self, history: History, deleting: Deleting, deletions: Deletions, *, shards: int
+    ) -> None:
         self._history = history
+        self._deleting = deleting
+        self._deletions = deletions
         self._shards = shards
+
+    async def DeleteProfile(
+        self, request: contract.DeleteProfileRequest, context: Any
+    ) -> contract.DeleteProfileResponse:
+        """Delete a profile."""
+        deletion = await self._deleting.delete(
+            workspace_of(request.workspace_id), request.profile_id, request.deletion_id
+        )
+        return contract.DeleteProfileResponse(deletion=_receipt(deletion))
+
+    async def GetDeletion(
+        self, request: contract.GetDeletionRequest, context: Any
+    ) -> contract.GetDeletionResponse:
+        """Tell how far a deletion is here."""
+        workspace = workspace_of(request.workspace_id)
+        check_id("deletion_id", request.deletion_id)
+        deletion = await self._deletions.get(workspace, request.deletion_id)
+        if deletion is None:
+            raise NotFound(f"there is no deletion {request.deletion_id!r}")
+        return contract.GetDeletionResponse(deletion=_receipt(deletion))
 
     async def ExportProfile(
         self, request: contract.ExportProfileRequest, context: Any
@@ -49,3 +78,14 @@ class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
             if not page.more_after:
                 return
             after = page.more_after
+
+
+def _receipt(deletion: Deletion) -> privacy_pb2.Deletion:
+    receipt = privacy_pb2.Deletion(
+        deletion_id=deletion.deletion_id,
+        profile_id=deletion.profile,
+        position=deletion.position,
+        parts=[part("ingest", {**deletion.erased, "events": deletion.records}, deletion.done_at)],
+    )
+    set_ms(receipt.delete_time, deletion.deleted_at)
+    return receipt

@@ -8,10 +8,11 @@ from hairspring.contracts.event.v1 import event_pb2
 from hairspring.log.port import Entry
 from hairspring.services.ingest import judging
 from hairspring.services.ingest.appending import Outcome as Appended
-from hairspring.services.ingest.appending import Unstorable
+from hairspring.services.ingest.appending import Swallowed, Unstorable
 from hairspring.services.ingest.imports import Imports
 from hairspring.services.ingest.judging import Refused, Sound
 from hairspring.services.ingest.metrics import count_events
+from hairspring.wire.times import iso
 
 
 class Status(Enum):
@@ -20,6 +21,7 @@ class Status(Enum):
     ACCEPTED = "accepted"
     REPEATED = "repeated"
     REFUSED = "refused"
+    DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,9 @@ def _refused(refused: Refused) -> Result:
 def _result(sound: Sound, outcome: Appended) -> Result:
     if isinstance(outcome, Unstorable):
         return Result(status=Status.REFUSED, message_id=sound.message_id, problem=outcome.problem)
+    if isinstance(outcome, Swallowed):
+        problem = f"its profile was deleted at {iso(outcome.deleted_at)}, after this happened"
+        return Result(status=Status.DELETED, message_id=sound.message_id, problem=problem)
     if outcome.repeated:
         return Result(status=Status.REPEATED, message_id=sound.message_id)
     return Result(

@@ -30,6 +30,7 @@ async def run(settings: EvaluatorSettings, stop: Stop, announce: Announce) -> No
         told, listen = settings.evaluator_advertise, settings.evaluator_listen
         await app.advertise(own_address(told, listen, serving))
         loops.start("evaluation", app.evaluation.run)
+        loops.start("deletions", app.deletions.run)
         announce(serving.address)
         await stop.wait()
         # The shards go first: the others serve them while calls in flight are waited for here.

@@ -107,6 +107,16 @@ class Alarms:
         if self._loop is not None:
             self._loop.wake(near)
 
+    async def disarm(self, keys: Collection[Key]) -> None:
+        """Cancels the alarms of profiles that are gone; one that rings all the same is idle."""
+        if not keys or self._looker is None:
+            return
+        members = [(key.shard, _member(key)) for key in keys]
+        try:
+            await self._queue.cancel(members, epochs=self._epochs())
+        except QueueUnavailable as error:
+            self._log.warning("alarms_not_cancelled", count=len(members), error=str(error))
+
     def _epochs(self) -> dict[int, int]:
         looker = self._looker
         return {} if looker is None else {n: owned.epoch for n, owned in looker.owned.items()}
@@ -183,7 +193,7 @@ class Alarms:
     def _timer(self, key: Key, due_at: int) -> Timer:
         """A moment is passed when it has waited for events still on their way, so it rings then."""
         at = max(due_at + self._lateness, 0)
-        return Timer(shard=key.shard, member=f"{key.workspace}/{key.profile}", due_at=at)
+        return Timer(shard=key.shard, member=_member(key), due_at=at)
 
 
 async def _ring(loop: TimerLoop) -> None:
@@ -196,6 +206,10 @@ async def _ring(loop: TimerLoop) -> None:
         loop.stop()
         ringing.cancel()
         await asyncio.wait({ringing})
+
+
+def _member(key: Key) -> str:
+    return f"{key.workspace}/{key.profile}"
 
 
 def _key(shard: int, member: str) -> Key:

@@ -37,6 +37,7 @@ from hairspring.database.migrations import migrate
 from hairspring.database.notices import Notices
 from hairspring.database.pool import open_pool
 from hairspring.log import postgres as log_postgres
+from hairspring.log.deletions import Deletions
 from hairspring.log.postgres import PostgresLog
 from hairspring.ownership import postgres as ownership_postgres
 from hairspring.ownership.port import Owned, new_replica_id
@@ -89,6 +90,7 @@ class App:
 
     evaluation: Evaluation
     definitions: DefinitionHandlers
+    deletions: Deletions
     memberships: MembershipHandlers
     previews: PreviewHandlers
     ownership: PostgresOwnership
@@ -199,6 +201,7 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
         yield App(
             evaluation=evaluation,
             definitions=DefinitionHandlers(definitions, applying),
+            deletions=store.deletions,
             memberships=memberships,
             previews=PreviewHandlers(
                 applying,
@@ -210,7 +213,9 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
             ),
             ownership=ownership,
             peers=peers,
-            privacy=PrivacyHandlers(channel, memberships.GetProfile, store, log, settings.shards),
+            privacy=PrivacyHandlers(
+                channel, memberships.GetProfile, store, log, store.deletions, settings.shards
+            ),
             quarantine=QuarantineHandlers(store),
             segments=SegmentHandlers(definitions, applying),
             shards=ShardHandlers(shards, store, events, clock),

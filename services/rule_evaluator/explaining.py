@@ -118,7 +118,7 @@ class Explaining:
             account=account(found, state, at),
             events={record.position: record for record in recorded},
             records=latest(records, segment, at, None if decided is None else decided.position),
-            notes=[*going_back.notes(aside), *notes, *more],
+            notes=[*going_back.notes(aside), *_deletions(records, at), *notes, *more],
         )
 
     async def set_aside(self, key: Key) -> list[SetAside]:
@@ -212,6 +212,18 @@ def latest(
         and (position is None or record.position <= position)
     ]
     return found[-most:]
+
+
+def _deletions(records: Sequence[Record], at: int) -> list[str]:
+    """What has to be known where the profile was deleted after a moment (milliseconds, UTC)."""
+    moments = [
+        to_ms(record.profile_deleted.delete_time)
+        for record in records
+        if record.WhichOneof("body") == "profile_deleted"
+    ]
+    if not moments or moments[-1] < at:
+        return []
+    return [f"the profile was deleted at {iso(moments[-1])}: what it did before is not known"]
 
 
 def _moment_of(record: Record) -> int:

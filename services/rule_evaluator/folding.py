@@ -11,14 +11,24 @@ from hairspring.engine.events import Event
 from hairspring.engine.filling import activate, fill
 from hairspring.engine.plan import Plan
 from hairspring.engine.rebuild import rebuild
-from hairspring.engine.records import Origin, Record, Transition
+from hairspring.engine.records import Cause, Change, Deleted, Origin, Record, Transition
 from hairspring.engine.state import ProfileState
 from hairspring.engine.step import Passed, Step, step
 from hairspring.log.port import Entry
 from hairspring.ownership.port import Owned
 from hairspring.services.rule_evaluator.forms import Filling
 from hairspring.services.rule_evaluator.plans import Plans
-from hairspring.store.port import FILL, Effects, Filled, Key, Member, Rebuild, Saved, Stored
+from hairspring.store.port import (
+    FILL,
+    Departure,
+    Effects,
+    Filled,
+    Key,
+    Member,
+    Rebuild,
+    Saved,
+    Stored,
+)
 from hairspring.wire.transitions import to_contract
 
 
@@ -55,6 +65,8 @@ class Fold:
     """The alarms that rang."""
     alarms: dict[Key, int] = field(default_factory=dict)
     """The timers to arm: by profile, when it is due (milliseconds, UTC)."""
+    departures: list[Departure] = field(default_factory=list)
+    """Profiles that were deleted."""
     _entries: list[Entry] = field(default_factory=list)
     _changed: set[Key] = field(default_factory=set)
     _filled: set[Key] = field(default_factory=set)
@@ -72,8 +84,39 @@ class Fold:
             done = step(given, event, filling.plan, lateness=self.lateness, horizon=self.horizon)
             self._fill(key, done.state)
 
+    def depart(self, key: Key, deletion: Deleted, standing: Mapping[str, int]) -> None:
+        """Forgets a profile, and tells that it left the segments where it was `standing`.
+
+        Comes before all else that the turn does to the profile.
+        """
+        self.stored[key].clear()
+        before, plan = len(self._entries), self._plan(key)
+        for segment, entered_at in sorted(standing.items()):
+            number = plan.number.get(segment)
+            left = Transition(
+                segment=segment,
+                version=plan.segments[number].version if number is not None else 0,
+                change=Change.LEFT,
+                effective_at=deletion.at,
+                cause=Cause(),
+                origin=Origin.DELETION,
+                entered_at=entered_at,
+            )
+            self._record(key, left, False, self.plans[key.shard].version)
+        self._record(key, deletion, False, self.plans[key.shard].version)
+        self.departures.append(
+            Departure(
+                key=key,
+                deletion_id=deletion.deletion_id,
+                at=deletion.at,
+                told=self._entries[before:],
+            )
+        )
+
     def passed(self, key: Key, through: int, *, rung: bool) -> None:
         """Passes the moments up to a barrier; `rung` says that the profile's timer did."""
+        if rung and self.stored[key].due_at is None and self.stored[key].state.clock is None:
+            return  # It was deleted, and its timer was not told.
         due_at, told = self.stored[key].due_at, len(self.told)
         self._apply(key, Passed(through), rung=rung)
         if rung:
@@ -162,6 +205,7 @@ class Fold:
         self._members.update(other._members)
         self._touched += other._touched
         self._rebuilt += other._rebuilt
+        self.departures += other.departures
 
     def activate(self, key: Key, after: Plans, through: int) -> None:
         """Puts what has been filled of a profile in force, as of a moment (milliseconds, UTC)."""
@@ -218,6 +262,7 @@ class Fold:
             records=self._entries,
             touched=self._touched,
             rebuilt=self._rebuilt,
+            departures=self.departures,
         )
 
     def _plan(self, key: Key) -> Plan:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import assert_never
 
-from hairspring.engine.records import Cause, Dropped, Held, Matched, Transition
+from hairspring.engine.records import Cause, Deleted, Dropped, Held, Matched, Origin, Transition
 from hairspring.log.port import Appended
 from hairspring.runtime.logging import get_logger
 from hairspring.services.rule_evaluator.folding import Fold, Rang, Told
@@ -59,6 +59,15 @@ class Lines:
         key, record = told.key, told.record
         whose = {"workspace": key.workspace, "profile": key.profile}
         match record:
+            case Transition(origin=Origin.DELETION):
+                pass  # Who is forgotten is not named any more.
+            case Deleted():
+                self._log.info(
+                    "profile_deleted",
+                    workspace=key.workspace,
+                    deletion_id=record.deletion_id,
+                    position=position,
+                )
             case Transition():
                 self._log.info(
                     f"segment_{record.change.value}",
@@ -109,6 +118,8 @@ class Lines:
             and (cause := told.record.cause).event is not None
         )
         for record in records:
+            if record.WhichOneof("body") != "event":
+                continue
             key = key_of(record)
             event, stored = record.event, fold.stored.get(key)
             due_at = None if stored is None else stored.due_at

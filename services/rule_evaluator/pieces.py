@@ -1,8 +1,9 @@
 """What a turn does to one profile, in the steps by which it can be tried."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from hairspring.engine.records import Deleted
 from hairspring.services.rule_evaluator.folding import Fold
 from hairspring.services.rule_evaluator.histories import Histories
 from hairspring.services.rule_evaluator.plans import Plans
@@ -15,21 +16,33 @@ from hairspring.wire.inputs import to_engine
 
 @dataclass(slots=True, kw_only=True)
 class Steps:
-    """The part of one profile in a turn. Of `passed`: up to when, and whether its timer rang."""
+    """The part of one profile in a turn. Of `passed`: up to when, and whether its timer rang.
 
+    `standing` are the segments that it was in before the first of the `deletions`, and since when.
+    """
+
+    deletions: list[Deleted] = field(default_factory=list)
+    standing: Mapping[str, int] = field(default_factory=dict)
     records: list[EventRecord] = field(default_factory=list)
     passed: list[tuple[int, bool]] = field(default_factory=list)
     activation: Plans | None = None
 
 
 def pieces_of(steps: Steps, histories: Histories, key: Key, stored: Stored) -> Sequence[Piece]:
-    """The steps in their order: rebuilds that wait, then events, then moments."""
-    pieces = [_rebuild(todo, histories) for todo in waiting_rebuilds(stored)]
+    """The steps in their order: deletions, rebuilds that wait, then events, then moments."""
+    pieces = [_deletion(key, one, steps.standing) for one in steps.deletions[:1]]
+    pieces += [_deletion(key, one, {}) for one in steps.deletions[1:]]
+    if not steps.deletions:
+        pieces += [_rebuild(todo, histories) for todo in waiting_rebuilds(stored)]
     pieces += [_event(key, record) for record in steps.records]
     pieces += [_passed(key, through, rung) for through, rung in steps.passed]
     if steps.activation is not None:
         pieces.append(_activation(key, steps.activation))
     return pieces
+
+
+def _deletion(key: Key, deletion: Deleted, standing: Mapping[str, int]) -> Piece:
+    return Piece(what=What.STATE, do=_awaited(lambda fold: fold.depart(key, deletion, standing)))
 
 
 def _event(key: Key, record: EventRecord) -> Piece:

@@ -66,6 +66,9 @@ class Quarantine:
 
     def committed(self, effects: Effects) -> None:
         """Notes what was committed, and tells of it; never of what an event says."""
+        for gone in effects.departures:
+            self._marks.pop(gone.key, None)
+            self.held.discard(gone.key)
         for one in effects.set_aside:
             mark = self._marks.get(one.key, Mark(holds=False, entries=0))
             self._marks[one.key] = Mark(mark.holds or one.holds, mark.entries + 1)

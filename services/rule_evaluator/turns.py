@@ -16,6 +16,7 @@ from hairspring.runtime.clock import Clock
 from hairspring.runtime.logging import get_logger
 from hairspring.services.rule_evaluator.adopting import Adopting, AdoptionStep
 from hairspring.services.rule_evaluator.alarms import Alarms
+from hairspring.services.rule_evaluator.departing import Departing, departing_of, left_of
 from hairspring.services.rule_evaluator.folding import Fold
 from hairspring.services.rule_evaluator.histories import Histories
 from hairspring.services.rule_evaluator.kept import Kept
@@ -66,13 +67,19 @@ class Turns:
         self._lateness = lateness
         self._horizon = horizon
         self._kept = kept = Kept(store, adopting.plans)
-        self._sifting = Sifting(kept.fresh, self._fold, quarantine, clock)
+        self._departing: dict[Key, Departing] = {}
+        self._departed: set[Key] = set()  # since histories were last read ahead
+        self._sifting = Sifting(self._fresh, self._fold, quarantine, clock)
         self._retrying = Retrying(store, kept.fresh, histories, self._fold, quarantine, clock)
         self._lines = Lines(detail)
         self._log = get_logger()
 
     async def do(self, turn: Turn) -> None:
         """Does a turn of events and wake-ups, then what is to be folded anew."""
+        self._departing = await departing_of(turn, self._store)
+        if self._departing:
+            turn.records = left_of(turn.records, self._departing)
+            self._departed |= self._departing.keys()
         try:
             fold, effects = await self._folded(turn)
         except Exception as error:
@@ -80,6 +87,9 @@ class Turns:
                 raise
             fold, effects = await self._sifted(turn, error)
         await self._commit(fold, effects, turn.records)
+        self._departing = {}
+        if turn.folding is not None:
+            self._departed.clear()
         for wake in turn.wakes:
             await self._read(wake, fold.stored)
         if turn.retries is not None:
@@ -123,12 +133,16 @@ class Turns:
 
     async def _folded(self, turn: Turn) -> tuple[Fold, Effects]:
         """What follows from a turn, but for profiles that are held."""
-        held = self._quarantine.held
+        held, departing = self._held(), self._departing
         events, woken = _by_profile(turn, held)
         todo = turn.folding.todo if turn.folding is not None else ()
-        histories = turn.folding.histories if turn.folding is not None else {}
-        keys = dict.fromkeys((*events, *woken, *(one.key for one in todo if one.key not in held)))
+        histories = self._read_ahead(turn)
+        waiting = [one.key for one in todo if one.key not in held]
+        keys = dict.fromkeys((*departing, *events, *woken, *waiting))
         fold = self._fold(await self._kept.load(keys))
+        for key, gone in departing.items():
+            for number, deletion in enumerate(gone.deletions):
+                fold.depart(key, deletion, {} if number else gone.standing)
         await self._fold_first(fold, histories, keys)
         for key in keys:
             for record in events.get(key, ()):
@@ -142,9 +156,28 @@ class Turns:
         self._pass_by(fold, turn)
         return fold, fold.effects({}, turn.position)
 
+    def _held(self) -> Collection[Key]:
+        """The profiles of which nothing is judged in this turn."""
+        held = self._quarantine.held
+        return held - self._departing.keys() if self._departing else held
+
+    def _read_ahead(self, turn: Turn) -> Mapping[tuple[Key, str], list[Event]]:
+        """The histories that were read ahead, but for those of profiles that were deleted since."""
+        found = turn.folding.histories if turn.folding is not None else {}
+        if not self._departed:
+            return found
+        return {named: events for named, events in found.items() if named[0] not in self._departed}
+
+    async def _fresh(self, keys: Sequence[Key]) -> dict[Key, Stored]:
+        """Profiles as they are stored, to be tried with; of one that is deleted nothing counts."""
+        staying = [key for key in keys if key not in self._departing]
+        found = await self._kept.fresh(staying) if staying else {}
+        gone = [key for key in keys if key in self._departing]
+        return {**found, **{key: Stored(state=ProfileState()) for key in gone}}
+
     def _pass_by(self, fold: Fold, turn: Turn) -> None:
         """Does what is left to do for profiles that are held: once released, all is folded."""
-        held = self._quarantine.held
+        held = self._held()
         for record in turn.records if held else ():
             if record.event.import_id and (key := key_of(record)) in held:
                 fold.touch_unread(key, record.event.import_id)
@@ -155,8 +188,11 @@ class Turns:
     async def _sifted(self, turn: Turn, error: Exception) -> tuple[Fold, Effects]:
         """The same, without what raises."""
         self._log.warning("turn_raised", error=type(error).__name__, records=len(turn.records))
-        held = self._quarantine.held
-        steps: dict[Key, Steps] = {}
+        held = self._held()
+        steps = {
+            key: Steps(deletions=gone.deletions, standing=gone.standing)
+            for key, gone in self._departing.items()
+        }
         for record in turn.records:
             steps.setdefault(key_of(record), Steps()).records.append(record)
         for wake in turn.wakes:
@@ -233,6 +269,7 @@ class Turns:
             effects.owned = {shard: self._owned[shard] for shard in shards}
             appended = await self._store.commit(effects)
             self._quarantine.committed(effects)
+            await self._alarms.disarm([gone.key for gone in effects.departures])
             await self._alarms.arm(fold.alarms)
         now = self._clock()
         count_commit(fold, effects, len(records), now)

@@ -89,12 +89,13 @@ class Retries:
 class Turn:
     """What is done in one transaction.
 
-    Either `records` are events, or they all say that an import has finished.
+    Either `records` are events and deletions, or they all say that an import has finished.
     """
 
     records: list[EventRecord]
     position: int
     finishing: bool = False
+    deletions: list[EventRecord] = field(default_factory=list)  #: Those among the records.
     wakes: list[Wake] = field(default_factory=list)
     folding: Folding | None = None
     retries: Retries | None = None
@@ -162,9 +163,9 @@ class Inbox:
 
     def take(self) -> Turn | None:
         """The next turn, or None while there is nothing to do."""
-        records, finishing = self._take_records()
+        records, deletions, finishing = self._take_records()
         position = records[-1].position if self._records else self.received
-        turn = Turn(records=records, position=position, finishing=finishing)
+        turn = Turn(records=records, position=position, finishing=finishing, deletions=deletions)
         turn.wakes = [wake for wake in self._wakes if wake.barrier.position <= position]
         if turn.wakes and not finishing:
             self._wakes = [wake for wake in self._wakes if wake.barrier.position > position]
@@ -201,19 +202,23 @@ class Inbox:
             Turn(records=[], position=self.position, retries=retries).settle(error)
         self._wakes, self._foldings, self._retries = [], deque(), deque()
 
-    def _take_records(self) -> tuple[list[EventRecord], bool]:
-        """Takes records of one sort: events, or ends of one import."""
+    def _take_records(self) -> tuple[list[EventRecord], list[EventRecord], bool]:
+        """Takes records of one sort: events and deletions, or ends of one import."""
         records: list[EventRecord] = []
+        deletions: list[EventRecord] = []
         sort: tuple[str | None, str] | None = None
         while self._records and len(records) < MOST_RECORDS_A_TURN:
             record = self._records[0]
-            finished = record.WhichOneof("body") == "import_finished"
+            body = record.WhichOneof("body")
+            finished = body == "import_finished"
             found = ("finished", record.import_finished.import_id) if finished else (None, "")
             if sort is not None and found != sort:
                 break
             sort = found
             records.append(self._records.popleft())
-        return records, sort is not None and sort[0] == "finished"
+            if body == "profile_deleted":
+                deletions.append(record)
+        return records, deletions, sort is not None and sort[0] == "finished"
 
 
 class TermEnded(Exception):

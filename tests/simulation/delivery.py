@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from hairspring.ownership.port import Fenced
 from hairspring.services.delivery.adapters.evaluator import Evaluator
 from hairspring.services.delivery.adapters.memory import MemoryDeliveryStore, MemoryTransaction
+from hairspring.services.delivery.departing import Departed, Departure, Noted
 from hairspring.services.delivery.following import Key
 from hairspring.services.delivery.messages import Message, MessageStatus
 from hairspring.services.delivery.questions import Answer, Question
@@ -119,6 +120,16 @@ class Rows(DeliveryStore):
         return await self._wire.call(
             self._postgres, "overdue", lambda: self._rows.overdue(shards, before, limit)
         )
+
+    async def depart(self, connection: Connection, departure: Departure) -> Departed:
+        """Delete what there is of a profile."""
+        return await self._wire.call(
+            self._postgres, "depart", lambda: self._rows.depart(connection, departure)
+        )
+
+    async def departed(self, workspace: str, deletion_id: str) -> Noted | None:
+        """Read a deletion."""
+        return await self._rows.departed(workspace, deletion_id)
 
     async def save_runs(self, connection: Connection, runs: Sequence[Run]) -> None:
         """Write runs."""

@@ -271,6 +271,7 @@ async def cluster(
     *,
     smtp_url: str = "",
     services: Sequence[str] = SERVICES,
+    make: type[Cluster] = Cluster,
     **settings: str,
 ) -> AsyncIterator[Cluster]:
     """Run services as processes; in the end all of them are ended by SIGTERM."""
@@ -282,7 +283,7 @@ async def cluster(
         **{f"HAIRSPRING_{name.upper()}": value for name, value in settings.items()},
     }
     made = [Service(name, environment, directory) for name in services]
-    running = Cluster(made, environment, directory)
+    running = make(made, environment, directory)
     environment.update(running.addresses)
     try:
         await asyncio.gather(*(service.start() for service in made))

@@ -38,6 +38,7 @@ class _Tally:
     read: int = 0
     accepted: int = 0
     repeated: int = 0
+    deleted: int = 0
     remarks: int = 0
     profiles: set[str] = field(default_factory=set)
 
@@ -89,6 +90,9 @@ async def _import(
     def answered(line: Line, result: service_pb.EventResult) -> None:
         if result.status == service_pb.EVENT_STATUS_REFUSED:
             rejected.add(line.number, result.problem, line.text)
+            return
+        if result.status == service_pb.EVENT_STATUS_DELETED:  # Not even among the rejects.
+            tally.deleted += 1
             return
         repeated = result.status == service_pb.EVENT_STATUS_REPEATED
         tally.repeated += repeated
@@ -224,6 +228,7 @@ def _tell(
                 "read": tally.read,
                 "accepted": tally.accepted,
                 "repeated": tally.repeated,
+                "deleted": tally.deleted,
                 "rejected": rejected.count,
                 "profiles": len(tally.profiles),
                 "position": position,
@@ -235,6 +240,8 @@ def _tell(
     counts = [f"{tally.accepted:,} accepted"]
     if tally.repeated:
         counts.append(f"{tally.repeated:,} recorded before")
+    if tally.deleted:
+        counts.append(f"{tally.deleted:,} of profiles that were deleted since, and left out")
     if rejected.count:
         counts.append(f"[red]{rejected.count:,} not taken[/]")
     out.print(f"[bold]{tally.read:,}[/] lines read: {', '.join(counts)}.", markup=True)

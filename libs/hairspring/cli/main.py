@@ -38,7 +38,9 @@ _COMMANDS = {
     "transitions": _Place("transitions", "transitions", "List or follow who entered and left."),
     "members": _Place("members", "members", "List who is in a segment."),
     "explain": _Place("explain", "explain", "Tell why a profile is in a segment, or is not."),
-    "profiles": _Place("profiles", "profiles", "Write out all that is known of somebody."),
+    "profiles": _Place(
+        "profiles", "profiles", "Write out all that is known of somebody, or delete it."
+    ),
     "quarantine": _Place(
         "quarantine", "quarantine", "Tell what could not be evaluated, and have it tried again."
     ),

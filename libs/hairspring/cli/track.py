@@ -20,6 +20,7 @@ _STATUSES = {
     service_pb.EVENT_STATUS_ACCEPTED: "accepted",
     service_pb.EVENT_STATUS_REPEATED: "repeated",
     service_pb.EVENT_STATUS_REFUSED: "refused",
+    service_pb.EVENT_STATUS_DELETED: "deleted",
 }
 
 
@@ -68,8 +69,8 @@ async def _track(event: pb.Event, output_format: str, address: str | None) -> No
 
 
 def tell(result: service_pb.EventResult, what: str, output_format: str) -> None:
-    """Print what became of one call; raises `ClickException` where it was refused."""
-    if result.status == service_pb.EVENT_STATUS_REFUSED:
+    """Print what became of one call; raises `ClickException` where it is not recorded."""
+    if result.status in (service_pb.EVENT_STATUS_REFUSED, service_pb.EVENT_STATUS_DELETED):
         raise click.ClickException(f"Refused: {result.problem}")
     status = _STATUSES.get(result.status, "")
     if output_format == "jsonl":

@@ -21,6 +21,7 @@ class Origin(Enum):
     DEFINITION = "definition"  #: A new or changed definition.
     MERGE = "merge"  #: Two profiles became one.
     REPAIR = "repair"  #: What could not be evaluated at its time, and was folded in later.
+    DELETION = "deletion"  #: The profile was deleted.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,4 +84,12 @@ class Matched:
     event: Event
 
 
-Record = Transition | Held | Dropped | Matched
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """The profile was deleted at a moment (milliseconds, UTC): what follows is of a new one."""
+
+    deletion_id: str
+    at: int
+
+
+Record = Transition | Held | Dropped | Matched | Deleted

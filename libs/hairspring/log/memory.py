@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hairspring.log.port import (
+    ERASED,
     FURTHEST_BARRIER_MS,
     HISTORY_LIMIT,
     TAIL_BATCH,
@@ -14,6 +16,7 @@ from hairspring.log.port import (
     Barrier,
     BarrierTooFar,
     Batch,
+    DeletionsUnknown,
     Entry,
     Log,
     LogError,
@@ -35,11 +38,14 @@ class MemoryLog(Log):
         self._records: list[Record] = []  # position p stands at index p - 1
         self._keys: set[bytes] = set()
         self._accepted_at = 0
+        self._deletions = 0
         # In the order in which they came, so that a simulated run repeats exactly.
         self._tails: dict[asyncio.Event, None] = {}
 
-    async def append(self, entries: Sequence[Entry]) -> list[Appended]:
+    async def append(self, entries: Sequence[Entry], *, knows: int | None = None) -> list[Appended]:
         """Append at once."""
+        if knows is not None and knows != self._deletions:
+            raise DeletionsUnknown(f"{self._deletions} deletions were made, and {knows} are known")
         accepted_at = max(self._clock(), self._accepted_at)
         results = [self._append(entry, accepted_at) for entry in entries]
         if any(not result.repeated for result in results):
@@ -48,9 +54,38 @@ class MemoryLog(Log):
                 event.set()
         return results
 
-    async def append_in(self, connection: Any, entries: Sequence[Entry]) -> list[Appended]:
+    async def append_in(
+        self, connection: Any, entries: Sequence[Entry], *, knows: int | None = None
+    ) -> list[Appended]:
         """Refuse: there are no transactions here."""
         raise LogError("a log in memory cannot append inside a transaction of a database")
+
+    async def erase_in(
+        self,
+        connection: Any,
+        workspace: str,
+        places: Sequence[tuple[int, str]],
+        *,
+        before: int,
+        keep: Collection[int] = (),
+        limit: int,
+    ) -> int:
+        """Erase at once."""
+        asked = {(shard, workspace, profile) for shard, profile in places}
+        found = [
+            record
+            for record in self._records[: before - 1]
+            if (record.shard, record.workspace, record.profile) in asked
+            and record.position not in keep
+        ][:limit]
+        for record in found:
+            self._records[record.position - 1] = replace(record, profile=ERASED, payload=b"")
+        return len(found)
+
+    async def count_deletion(self, connection: Any) -> int:
+        """Count one more."""
+        self._deletions += 1
+        return self._deletions
 
     async def read(
         self,

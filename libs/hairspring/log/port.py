@@ -16,6 +16,9 @@ FURTHEST_BARRIER_MS = 10_000
 HISTORY_LIMIT = 10_000
 TAIL_BATCH = 500
 
+ERASED = " "
+"""The profile of a record that was erased. No id is blank."""
+
 
 class LogError(Exception):
     """The log cannot do what was asked; the message says why."""
@@ -41,6 +44,10 @@ class PositionLost(LogError):
             f"everything up to {trimmed} was dropped by the retention"
         )
         self.position, self.trimmed = position, trimmed
+
+
+class DeletionsUnknown(LogError):
+    """An append knows of fewer deletions than were made: find out about them, and append again."""
 
 
 class BarrierTooFar(LogError):
@@ -120,19 +127,47 @@ class Log(ABC):
     """A log of records, sharded by profile, in one dense order."""
 
     @abstractmethod
-    async def append(self, entries: Sequence[Entry]) -> list[Appended]:
+    async def append(self, entries: Sequence[Entry], *, knows: int | None = None) -> list[Appended]:
         """Append the entries, all or none, and return once they are durable.
 
         Answers for each entry in the order given. An entry whose key is in the log's window, or
-        earlier in the batch, is a repeat and is not appended.
+        earlier in the batch, is a repeat and is not appended. `knows` is how many deletions the
+        caller has looked at; raises DeletionsUnknown where there are more.
         """
 
     @abstractmethod
-    async def append_in(self, connection: Any, entries: Sequence[Entry]) -> list[Appended]:
+    async def append_in(
+        self, connection: Any, entries: Sequence[Entry], *, knows: int | None = None
+    ) -> list[Appended]:
         """Append as the last statement of the caller's transaction; else like `append`.
 
         The lane is locked until that transaction ends: whoever comes after waits, so commit at
         once. Only a log in Postgres can do it; others raise LogError.
+        """
+
+    @abstractmethod
+    async def erase_in(
+        self,
+        connection: Any,
+        workspace: str,
+        places: Sequence[tuple[int, str]],
+        *,
+        before: int,
+        keep: Collection[int] = (),
+        limit: int,
+    ) -> int:
+        """Erase at most `limit` records of profiles (shard, id) that stand before a position.
+
+        Each keeps its position, shard and time; its payload is empty from then on, and its profile
+        `ERASED`. Those at the positions to `keep` stay. Answers how many were erased: fewer than
+        `limit` once there are no more. Part of the caller's transaction; in memory there is none.
+        """
+
+    @abstractmethod
+    async def count_deletion(self, connection: Any) -> int:
+        """Count one more deletion, in the caller's transaction, and answer how many there are.
+
+        An append that knows of fewer is refused from the commit on.
         """
 
     @abstractmethod

@@ -12,6 +12,7 @@ import asyncpg
 from hairspring.database.migrations import Migrations, check_schema_name
 from hairspring.database.notices import Notices
 from hairspring.log.port import (
+    ERASED,
     FURTHEST_BARRIER_MS,
     HISTORY_LIMIT,
     TAIL_BATCH,
@@ -19,6 +20,7 @@ from hairspring.log.port import (
     Barrier,
     BarrierTooFar,
     Batch,
+    DeletionsUnknown,
     Entry,
     Log,
     Record,
@@ -26,6 +28,9 @@ from hairspring.log.port import (
 from hairspring.log.tailing import SAFETY_POLL_SECONDS, Tail
 
 MIGRATIONS = Migrations(source="log", directory=Path(__file__).parent / "sql")
+
+_UNKNOWN = "HS001"
+"""The SQLSTATE of an append that does not know of all deletions."""
 
 _COLUMNS = "position, shard, workspace, profile, accepted_at, payload"
 
@@ -48,32 +53,78 @@ class PostgresLog(Log):
         self._schema = check_schema_name(schema)
         self._safety_poll = safety_poll
 
-    async def append(self, entries: Sequence[Entry]) -> list[Appended]:
+    async def append(self, entries: Sequence[Entry], *, knows: int | None = None) -> list[Appended]:
         """Append in a transaction of its own, in one round trip."""
         if not entries:
             return []
         async with self._pool.acquire() as connection:
-            return await self.append_in(connection, entries)
+            return await self.append_in(connection, entries, knows=knows)
 
-    async def append_in(self, connection: Any, entries: Sequence[Entry]) -> list[Appended]:
+    async def append_in(
+        self, connection: Any, entries: Sequence[Entry], *, knows: int | None = None
+    ) -> list[Appended]:
         """Append inside the transaction that is open on the connection, in one round trip."""
         if not entries:
             return []
         keys = [entry.repeat_key and entry.repeat_key.hex() for entry in entries]
-        row = await connection.fetchrow(
-            f"/* append */ SELECT positions, accepted"
-            f" FROM {self._schema}.log_append($1, $2, $3, $4, $5)",
-            [entry.shard for entry in entries],
-            [entry.workspace for entry in entries],
-            [entry.profile for entry in entries],
-            [entry.payload for entry in entries],
-            keys if any(keys) else None,
-        )
+        checked = "" if knows is None else f" WHERE {self._schema}.log_knows($6)"
+        try:
+            row = await connection.fetchrow(
+                f"/* append */ SELECT positions, accepted"
+                f" FROM {self._schema}.log_append($1, $2, $3, $4, $5){checked}",
+                [entry.shard for entry in entries],
+                [entry.workspace for entry in entries],
+                [entry.profile for entry in entries],
+                [entry.payload for entry in entries],
+                keys if any(keys) else None,
+                *(() if knows is None else (knows,)),
+            )
+        except asyncpg.PostgresError as error:
+            if error.sqlstate == _UNKNOWN:
+                raise DeletionsUnknown(str(error)) from None
+            raise
         accepted_at = row["accepted"]
         return [
             Appended(position=position, accepted_at=accepted_at, repeated=position == 0)
             for position in row["positions"]
         ]
+
+    async def erase_in(
+        self,
+        connection: Any,
+        workspace: str,
+        places: Sequence[tuple[int, str]],
+        *,
+        before: int,
+        keep: Collection[int] = (),
+        limit: int,
+    ) -> int:
+        """Erase some records, found by the index on profiles."""
+        done = await connection.execute(
+            f"/* erase */ UPDATE {self._schema}.log SET payload = '', profile = $6"
+            f" WHERE position = ANY (ARRAY("
+            "  SELECT r.position FROM unnest($1::int[], $2::text[]) AS p (shard, profile)"
+            f" CROSS JOIN LATERAL (SELECT l.position FROM {self._schema}.log AS l"
+            "   WHERE l.shard = p.shard AND l.workspace = $3 AND l.profile = p.profile"
+            "   AND l.position < $4 AND l.position <> ALL ($5::bigint[])"
+            "   ORDER BY l.position LIMIT $7) AS r LIMIT $7))",
+            [shard for shard, _ in places],
+            [profile for _, profile in places],
+            workspace,
+            before,
+            list(keep),
+            ERASED,
+            limit,
+        )
+        return int(done.rpartition(" ")[2])
+
+    async def count_deletion(self, connection: Any) -> int:
+        """Count one more in the lane's row, which is locked from here on."""
+        count: int = await connection.fetchval(
+            f"/* count_deletion */ UPDATE {self._schema}.lane SET deletions = deletions + 1"
+            " RETURNING deletions"
+        )
+        return count
 
     async def read(
         self,

@@ -1,8 +1,21 @@
 """Channels to the other services."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import grpc
+
+from hairspring.runtime.errors import (
+    AlreadyExists,
+    Conflict,
+    Exhausted,
+    InvalidInput,
+    NotFound,
+    NotNow,
+    Problem,
+    Unavailable,
+)
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
@@ -21,6 +34,28 @@ _OPTIONS: list[tuple[str, object]] = [
     ("grpc.service_config", _SERVICE_CONFIG),
     ("grpc.primary_user_agent", "hairspring"),
 ]
+
+_SAID: dict[grpc.StatusCode, type[Problem]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
+    grpc.StatusCode.ABORTED: Conflict,
+    grpc.StatusCode.FAILED_PRECONDITION: NotNow,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Exhausted,
+}
+
+
+@contextmanager
+def passed_on() -> Iterator[None]:
+    """Tell a caller of ours what another service says, in its words.
+
+    Raises the Problem that it means, Unavailable where that service did not answer.
+    """
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        kind = _SAID.get(error.code(), Unavailable)
+        raise kind(error.details() or error.code().name) from error
 
 
 def open_channel(address: str) -> grpc.aio.Channel:

@@ -5,8 +5,10 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from hairspring.engine.state import ProfileState
+from hairspring.log.deletions import Deletion
 from hairspring.log.port import Appended, Log
 from hairspring.ownership.port import Ownership
+from hairspring.store.departing import noted_deletion
 from hairspring.store.memory_quarantine import MemoryQuarantine
 from hairspring.store.port import (
     FILL,
@@ -32,6 +34,7 @@ class MemoryStore(SegmentStore):
         self._members: dict[tuple[Key, str], int] = {}
         self._rebuilds: dict[tuple[Key, str], Rebuild] = {}
         self._quarantine = MemoryQuarantine()
+        self.deletions: dict[tuple[str, str], Deletion] = {}
 
     def for_replica(self, ownership: Ownership) -> "MemoryStore":
         """The same content, as another replica reads it and commits to it behind its own fence."""
@@ -61,8 +64,36 @@ class MemoryStore(SegmentStore):
             plan_version=adoption.version if adoption is not None else None,
         )
         appended = await self._log.append(effects.records) if effects.records else []
+        for one in effects.departures:
+            erased = self._depart(one.key)
+            deletion = noted_deletion(one, effects.records, appended, erased)
+            self.deletions[one.key.workspace, one.deletion_id] = deletion
+            await self._log.erase_in(
+                None,
+                one.key.workspace,
+                deletion.places,
+                before=deletion.first_position,
+                keep=[known.position for known in self.deletions.values()],
+                limit=2**62,
+            )
         self._write(effects)
         return appended
+
+    def _depart(self, key: Key) -> dict[str, int]:
+        """Delete all that is kept of a profile; answers how much of each, by kind."""
+        members = [named for named in self._members if named[0] == key]
+        rebuilds = [named for named in self._rebuilds if named[0] == key]
+        for named in members:
+            del self._members[named]
+        for named in rebuilds:
+            del self._rebuilds[named]
+        return {
+            "states": int(self._profiles.pop(key, None) is not None),
+            "memberships": len(members),
+            "fills": int(self._fills.pop(key, None) is not None),
+            "rebuilds": len(rebuilds),
+            "quarantine": self._quarantine.drop(key),
+        }
 
     def _write(self, effects: Effects) -> None:
         for saved in effects.states:

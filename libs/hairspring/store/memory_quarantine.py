@@ -34,6 +34,13 @@ class MemoryQuarantine:
             for name in self._of(key):
                 del self._entries[name]
 
+    def drop(self, key: Key) -> int:
+        """Drop all of a profile, and answer how much that was."""
+        names = self._of(key)
+        for name in names:
+            del self._entries[name]
+        return len(names)
+
     def marks(self, shards: Collection[int]) -> dict[Key, Mark]:
         """Tell which profiles have anything set aside."""
         found: dict[Key, Mark] = {}

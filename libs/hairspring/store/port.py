@@ -56,6 +56,20 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Departure:
+    """A profile was deleted at a moment (milliseconds, UTC): all that is kept of it goes.
+
+    `told` are those of the records that tell of it; older ones are erased. What else is written of
+    the profile in the same effects is of the new one, and stays.
+    """
+
+    key: Key
+    deletion_id: str
+    at: int
+    told: Sequence[Entry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
     """In these shards an import is complete at the positions given (by shard)."""
 
@@ -101,6 +115,8 @@ class Effects:
     in_vain: list[InVain] = field(default_factory=list)
     released: list[Key] = field(default_factory=list)
     """Profiles of which nothing is set aside any more."""
+    departures: list[Departure] = field(default_factory=list)
+    """Profiles that were deleted; this comes before everything else."""
 
     def profiles(self) -> Iterator[Key]:
         """Name the profiles concerned, some of them more than once."""
@@ -110,6 +126,8 @@ class Effects:
         for tried in self.in_vain:
             yield tried.key
         yield from self.released
+        for gone in self.departures:
+            yield gone.key
 
 
 class Progress(NamedTuple):

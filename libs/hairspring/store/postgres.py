@@ -1,6 +1,7 @@
 """The store in Postgres: one schema, one transaction for each evaluation."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 from importlib import resources
 from typing import Any
 
@@ -8,11 +9,14 @@ import asyncpg
 
 from hairspring.database.migrations import Migrations, check_schema_name
 from hairspring.engine.state import ProfileState
+from hairspring.log.deletions import Deletions
 from hairspring.log.port import Appended, Log
 from hairspring.ownership.port import Ownership
 from hairspring.store import statements
+from hairspring.store.departing import noted_deletion
 from hairspring.store.port import (
     Adoption,
+    Departure,
     Effects,
     Key,
     Page,
@@ -31,6 +35,7 @@ class PostgresStore(SegmentStore):
     """Keeps everything in the tables of `sql/`, beside the shards and the log of the schema."""
 
     def __init__(self, pool: asyncpg.Pool, schema: str, ownership: Ownership, log: Log) -> None:
+        self.deletions = self._deletions = Deletions(pool, schema, log)
         self._pool = pool
         self._schema = check_schema_name(schema)
         self._ownership = ownership
@@ -64,10 +69,32 @@ class PostgresStore(SegmentStore):
                 effects.position,
                 plan_version=adoption.version if adoption is not None else None,
             )
+            gone = await self._depart(connection, effects.departures)
             await self._write(connection, effects)
-            if effects.records:
-                return await self._log.append_in(connection, effects.records)
-        return []
+            if not effects.records:
+                return []
+            appended = await self._log.append_in(connection, effects.records)
+            for one, erased in zip(effects.departures, gone, strict=True):
+                noted = noted_deletion(one, effects.records, appended, erased)
+                await self._deletions.note_in(connection, noted)
+        if effects.departures:
+            self._deletions.notice()
+        return appended
+
+    async def _depart(
+        self, connection: Any, departures: Sequence[Departure]
+    ) -> list[dict[str, int]]:
+        """Delete all that is kept of profiles; answers how much of each, by kind."""
+        erased: list[dict[str, int]] = [{} for _ in departures]
+        if not departures:
+            return erased
+        keys = _columns([one.key for one in departures], 3)
+        for kind, statement in statements.DEPART.items():
+            rows = await connection.fetch(self._sql(statement), *keys)
+            counts = Counter(Key(*row) for row in rows)
+            for one, counted in zip(departures, erased, strict=True):
+                counted[kind] = counts.pop(one.key, 0)
+        return erased
 
     async def _write(self, connection: Any, effects: Effects) -> None:
         if effects.states:

@@ -133,6 +133,23 @@ WHERE workspace = $1 AND segment = $2 AND profile > $3
 ORDER BY profile LIMIT $4
 """
 
+# What is kept of deleted profiles, table by table.
+DEPART = {
+    name: f"""
+DELETE FROM {{schema}}.{table} AS t
+USING unnest($1::int[], $2::text[], $3::text[]) AS k (shard, workspace, profile)
+WHERE (t.shard, t.workspace, t.profile) = (k.shard, k.workspace, k.profile)
+RETURNING t.shard, t.workspace, t.profile
+"""
+    for name, table in (
+        ("states", "profiles"),
+        ("memberships", "memberships"),
+        ("fills", "fills"),
+        ("rebuilds", "rebuilds"),
+        ("quarantine", "quarantine"),
+    )
+}
+
 STANDING = """
 SELECT segment, entered_at FROM {schema}.memberships
 WHERE (shard, workspace, profile) = ($1, $2, $3)

@@ -61,6 +61,11 @@ class Stored:
         else:
             self._fill.open = fill
 
+    def clear(self) -> None:
+        """Forgets everything: what it is from now on is a profile that is not known."""
+        self._state, self._fill = _Half(ProfileState()), None
+        self.due_at, self.rebuilds, self.known = None, [], None
+
     def pack(self) -> bytes:
         """The state as it is written; it is closed by that."""
         if self._state.open is not None:

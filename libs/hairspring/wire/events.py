@@ -54,6 +54,12 @@ def finished_payload(import_id: str, *, with_flows: bool) -> bytes:
     return event_pb2.EventRecord(import_finished=finished).SerializeToString()
 
 
+def deleted_payload(deletion_id: str) -> bytes:
+    """Write the payload that says that a profile was deleted."""
+    deleted = event_pb2.ProfileDeleted(deletion_id=deletion_id)
+    return event_pb2.EventRecord(profile_deleted=deleted).SerializeToString()
+
+
 def read_record(
     payload: bytes,
     *,

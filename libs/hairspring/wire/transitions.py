@@ -10,6 +10,7 @@ from hairspring.engine.events import Event
 from hairspring.engine.records import (
     Cause,
     Change,
+    Deleted,
     Dropped,
     Held,
     Matched,
@@ -31,6 +32,7 @@ _ORIGINS = {
     Origin.DEFINITION: transition_pb2.ORIGIN_DEFINITION,
     Origin.MERGE: transition_pb2.ORIGIN_MERGE,
     Origin.REPAIR: transition_pb2.ORIGIN_REPAIR,
+    Origin.DELETION: transition_pb2.ORIGIN_DELETION,
 }
 ORIGIN_NAMES = {number: origin.value for origin, number in _ORIGINS.items()}
 
@@ -56,6 +58,9 @@ def to_contract(
             set_ms(out.dropped.rise_time, record.rise_at)
         case Matched():
             out.matched.event.CopyFrom(_reference(record.event))
+        case Deleted():
+            out.profile_deleted.deletion_id = record.deletion_id
+            set_ms(out.profile_deleted.delete_time, record.at)
         case _:
             assert_never(record)
     return out

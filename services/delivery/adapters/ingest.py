@@ -63,7 +63,11 @@ class Ingest:
             call = self._log.ListEvents(request, timeout=CALL_SECONDS)
             response = await answered(SERVICE, call)
             for record in response.records:
-                found.setdefault(record.profile_id, []).append(_event(record))
+                events = found.setdefault(record.profile_id, [])
+                if record.WhichOneof("body") == "profile_deleted":
+                    events.clear()
+                else:
+                    events.append(_event(record))
             if not response.next_page_token:
                 return found
             request.page_token = response.next_page_token

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 import asyncpg
+from hairspring.services.delivery.departing import Departed, Departure, Noted
 from hairspring.services.delivery.following import Key
 from hairspring.services.delivery.messages import Message, MessageStatus
 from hairspring.services.delivery.runs import Run, RunStatus
@@ -30,6 +31,8 @@ class MemoryTransaction:
         self._proofs: list[Callable[[], None]] = []
         self.runs: dict[RunKey, Run] = {}
         self.messages: dict[RunKey, dict[int, Message]] = {}
+        self.gone: list[RunKey] = []
+        self.departed: dict[tuple[str, str], Noted] = {}
 
     def at_commit(self, effect: Callable[[], None]) -> None:
         """Have this happen first when it is committed; what it raises undoes everything."""
@@ -39,6 +42,10 @@ class MemoryTransaction:
         """Carry everything out, or raise and carry out nothing."""
         for effect in self._proofs:
             effect()
+        for key in self.gone:
+            self._store.runs.pop(key, None)
+            self._store.messages.pop(key, None)
+        self._store.deletions.update(self.departed)
         self._store.runs.update(self.runs)
         for key, steps in self.messages.items():
             self._store.messages.setdefault(key, {}).update(steps)
@@ -50,6 +57,7 @@ class MemoryDeliveryStore(DeliveryStore):
     def __init__(self) -> None:
         self.runs: dict[RunKey, Run] = {}
         self.messages: dict[RunKey, dict[int, Message]] = {}
+        self.deletions: dict[tuple[str, str], Noted] = {}
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[MemoryTransaction]:
@@ -105,6 +113,26 @@ class MemoryDeliveryStore(DeliveryStore):
     async def overdue(self, shards: Sequence[int], before: int, limit: int) -> list[Wake]:
         """Look through all runs."""
         return [wake for wake, at in self._waking(shards) if at <= before][:limit]
+
+    async def depart(self, connection: Connection, departure: Departure) -> Departed:
+        """Look through all runs."""
+        place = (departure.shard, departure.workspace, departure.profile)
+        runs = [
+            run
+            for run in self.runs.values()
+            if _place(run) == place and run.entry_position < departure.position
+        ]
+        connection.gone += [_key(run) for run in runs]
+        messages = sum(len(self.messages.get(_key(run), {})) for run in runs)
+        erased = {"runs": len(runs), "messages": messages}
+        named = (departure.workspace, departure.deletion_id)
+        if named not in self.deletions:
+            connection.departed[named] = Noted(erased=erased, done_at=departure.at)
+        return Departed(runs=[wake_of(run) for run in runs], messages=messages)
+
+    async def departed(self, workspace: str, deletion_id: str) -> Noted | None:
+        """Look it up."""
+        return self.deletions.get((workspace, deletion_id))
 
     async def save_runs(self, connection: Connection, runs: Sequence[Run]) -> None:
         """Write runs; raises NotUnique where one would stand beside another."""

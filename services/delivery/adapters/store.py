@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from hairspring.services.delivery.adapters.rows import (
     run_of,
     unnested,
 )
+from hairspring.services.delivery.departing import Departed, Departure, Noted
 from hairspring.services.delivery.following import Key
 from hairspring.services.delivery.messages import Message, MessageStatus
 from hairspring.services.delivery.runs import Run, RunStatus
@@ -135,6 +137,43 @@ class PostgresDeliveryStore(DeliveryStore):
             limit,
         )
         return [_wake(row) for row in rows]
+
+    async def depart(self, connection: Connection, departure: Departure) -> Departed:
+        """Delete runs by the profile's key, their messages by theirs, and note how many."""
+        # -- depart: what was entered after the deletion is of the new profile.
+        rows = await connection.fetch(
+            f"DELETE FROM {self._schema}.runs WHERE shard = $1 AND workspace = $2 "
+            "AND profile = $3 AND entry_position < $4 RETURNING shard, workspace, profile, run_id",
+            departure.shard,
+            departure.workspace,
+            departure.profile,
+            departure.position,
+        )
+        runs = [_wake(row) for row in rows]
+        done = await connection.execute(
+            f"DELETE FROM {self._schema}.messages r USING {_RUNS} WHERE {_RUN_KEY}", *_keys(runs)
+        )
+        messages = int(done.rpartition(" ")[2])
+        await connection.execute(
+            f"INSERT INTO {self._schema}.deletions VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            departure.workspace,
+            departure.deletion_id,
+            json.dumps({"runs": len(runs), "messages": messages}),
+            departure.at,
+        )
+        return Departed(runs=runs, messages=messages)
+
+    async def departed(self, workspace: str, deletion_id: str) -> Noted | None:
+        """Read the row of a deletion."""
+        row = await self._pool.fetchrow(
+            f"SELECT erased, done_at FROM {self._schema}.deletions "
+            "WHERE workspace = $1 AND deletion_id = $2",
+            workspace,
+            deletion_id,
+        )
+        if row is None:
+            return None
+        return Noted(erased=json.loads(row["erased"]), done_at=row["done_at"])
 
     async def save_runs(self, connection: Connection, runs: Sequence[Run]) -> None:
         """Write runs as they are now."""

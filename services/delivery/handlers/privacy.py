@@ -8,24 +8,63 @@ from typing import Any
 import grpc
 from hairspring.contracts.privacy.v1 import privacy_service_pb2, privacy_service_pb2_grpc
 from hairspring.log.shards import shard_of
+from hairspring.runtime.client import passed_on
 from hairspring.runtime.errors import InvalidInput
 from hairspring.services.delivery.adapters.listing import Listing
 from hairspring.services.delivery.handlers.requests import workspace_of
 from hairspring.services.delivery.messages import Message
 from hairspring.services.delivery.runs import Run
+from hairspring.services.delivery.store import DeliveryStore
+from hairspring.wire import deletions
 from hairspring.wire.json_lines import pieces
 from hairspring.wire.times import iso
 
 PAGE = 1_000
+CALL_SECONDS = 30.0
 
 
 class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
-    """Hands out what is known of a profile."""
+    """Deletes profiles, and hands out what is known of them, together with the evaluator."""
 
-    def __init__(self, listing: Listing, evaluator: grpc.aio.Channel, shard_count: int) -> None:
+    def __init__(
+        self,
+        listing: Listing,
+        store: DeliveryStore,
+        evaluator: grpc.aio.Channel,
+        shard_count: int,
+    ) -> None:
         self._listing = listing
+        self._store = store
         self._evaluator = privacy_service_pb2_grpc.PrivacyServiceStub(evaluator)
         self._shard_count = shard_count
+
+    async def DeleteProfile(
+        self,
+        request: privacy_service_pb2.DeleteProfileRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> privacy_service_pb2.DeleteProfileResponse:
+        """Pass it on: a deletion begins at ingest."""
+        with passed_on():
+            answer: privacy_service_pb2.DeleteProfileResponse = await self._evaluator.DeleteProfile(
+                request, timeout=CALL_SECONDS
+            )
+        return answer
+
+    async def GetDeletion(
+        self,
+        request: privacy_service_pb2.GetDeletionRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> privacy_service_pb2.GetDeletionResponse:
+        """Tell how far a deletion is before us, and here."""
+        with passed_on():
+            told: privacy_service_pb2.GetDeletionResponse = await self._evaluator.GetDeletion(
+                request, timeout=CALL_SECONDS
+            )
+        workspace = workspace_of(request.workspace_id)
+        noted = await self._store.departed(workspace, request.deletion_id)
+        erased, done_at = (noted.erased, noted.done_at) if noted else (None, None)
+        told.deletion.parts.append(deletions.part("delivery", erased, done_at))
+        return told
 
     async def ExportProfile(
         self,
@@ -36,8 +75,9 @@ class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
         workspace = workspace_of(request.workspace_id)
         if not request.profile_id:
             raise InvalidInput("profile_id is empty; say whose data is meant", field="profile_id")
-        async for part in self._evaluator.ExportProfile(request):
-            yield part
+        with passed_on():
+            async for part in self._evaluator.ExportProfile(request):
+                yield part
         async for piece in pieces(self._lines(workspace, request.profile_id)):
             yield privacy_service_pb2.ExportProfileResponse(lines=piece)
 

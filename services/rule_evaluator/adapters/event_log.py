@@ -68,8 +68,11 @@ class EventLog:
             while True:
                 response = await self._stub.ListEvents(request, timeout=READ_SECONDS)
                 for record in response.records:
-                    if record.WhichOneof("body") == "event":
+                    body = record.WhichOneof("body")
+                    if body == "event":
                         found[record.profile_id].append(record)
+                    elif body == "profile_deleted":  # What is before it is being erased.
+                        found[record.profile_id].clear()
                 if not response.next_page_token:
                     break
                 request.page_token = response.next_page_token
@@ -86,7 +89,11 @@ class EventLog:
         )
         while len(found) <= most:
             response = await self._stub.ListEvents(request, timeout=READ_SECONDS)
-            found.extend(response.records)
+            for record in response.records:
+                if record.WhichOneof("body") == "profile_deleted":
+                    found = [one for one in found if one.WhichOneof("body") == "import_finished"]
+                else:
+                    found.append(record)
             if not response.next_page_token:
                 break
             request.page_token = response.next_page_token

@@ -5,24 +5,28 @@ from typing import Any
 
 import grpc
 import orjson
-from hairspring.contracts.privacy.v1 import privacy_service_pb2
+from hairspring.contracts.privacy.v1 import privacy_pb2, privacy_service_pb2
 from hairspring.contracts.privacy.v1.privacy_service_pb2_grpc import (
     PrivacyServiceServicer,
     PrivacyServiceStub,
 )
 from hairspring.contracts.profile.v1 import profile_service_pb2
+from hairspring.log.deletions import Deletion, Deletions
 from hairspring.log.port import Log, Record
 from hairspring.log.shards import shard_of
+from hairspring.runtime.client import passed_on
 from hairspring.runtime.errors import InvalidInput, NotFound
 from hairspring.services.rule_evaluator.handlers.pages import workspace_of
 from hairspring.store.port import Key, SegmentStore
 from hairspring.store.quarantine import SetAside
+from hairspring.wire import deletions as receipts
 from hairspring.wire import record_lines
 from hairspring.wire.json_lines import pieces
 from hairspring.wire.times import iso, ms_of
 from hairspring.wire.transitions import read_record
 
 READ_AT_ONCE = 1_000
+CALL_SECONDS = 30.0
 
 GetProfile = Callable[
     [profile_service_pb2.GetProfileRequest, grpc.aio.ServicerContext],
@@ -40,13 +44,42 @@ class PrivacyHandlers(PrivacyServiceServicer):
         get_profile: GetProfile,
         store: SegmentStore,
         log: Log,
+        deletions: Deletions,
         shard_count: int,
     ) -> None:
         self._ingest = PrivacyServiceStub(ingest)
         self._get_profile = get_profile
         self._store = store
         self._log = log
+        self._deletions = deletions
         self._shard_count = shard_count
+
+    async def DeleteProfile(
+        self,
+        request: privacy_service_pb2.DeleteProfileRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> privacy_service_pb2.DeleteProfileResponse:
+        """Has ingest delete a profile."""
+        with passed_on():
+            answer: privacy_service_pb2.DeleteProfileResponse = await self._ingest.DeleteProfile(
+                request, timeout=CALL_SECONDS
+            )
+        return answer
+
+    async def GetDeletion(
+        self,
+        request: privacy_service_pb2.GetDeletionRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> privacy_service_pb2.GetDeletionResponse:
+        """Tells how far a deletion is at ingest, and here."""
+        with passed_on():
+            told: privacy_service_pb2.GetDeletionResponse = await self._ingest.GetDeletion(
+                request, timeout=CALL_SECONDS
+            )
+        workspace = workspace_of(request.workspace_id)
+        found = await self._deletions.get(workspace, request.deletion_id)
+        told.deletion.parts.append(_part(found))
+        return told
 
     async def ExportProfile(
         self,
@@ -58,8 +91,9 @@ class PrivacyHandlers(PrivacyServiceServicer):
         if not profile:
             raise InvalidInput("profile_id is empty; say whose data is meant")
         key = Key(shard_of(workspace, profile, self._shard_count), workspace, profile)
-        async for part in self._ingest.ExportProfile(request):
-            yield part
+        with passed_on():
+            async for part in self._ingest.ExportProfile(request):
+                yield part
         async for piece in pieces(self._lines(key, context)):
             yield privacy_service_pb2.ExportProfileResponse(lines=piece)
 
@@ -112,6 +146,13 @@ class PrivacyHandlers(PrivacyServiceServicer):
             if len(page) < READ_AT_ONCE:
                 return
             after = page[-1].position
+
+
+def _part(found: Deletion | None) -> privacy_pb2.DeletionPart:
+    if found is None:
+        return receipts.part("rule-evaluator", None, None)
+    erased = {**found.erased, "records": found.records}
+    return receipts.part("rule-evaluator", erased, found.done_at)
 
 
 def _read(record: Record) -> Any:

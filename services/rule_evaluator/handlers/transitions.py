@@ -7,7 +7,7 @@ from hairspring.contracts.transition.v1 import transition_pb2, transition_servic
 from hairspring.contracts.transition.v1.transition_service_pb2_grpc import (
     TransitionServiceServicer,
 )
-from hairspring.log.port import Log, Record
+from hairspring.log.port import ERASED, Log, Record
 from hairspring.log.shards import shard_of
 from hairspring.runtime.errors import InvalidInput
 from hairspring.services.rule_evaluator.handlers.pages import (
@@ -50,7 +50,7 @@ class TransitionHandlers(TransitionServiceServicer):
             stop_at_head=request.stop_at_head,
         ):
             yield transition_service_pb2.TailRecordsResponse(
-                records=[_read(record) for record in batch.records],
+                records=[_read(record) for record in batch.records if record.profile != ERASED],
                 through_position=batch.through,
             )
 

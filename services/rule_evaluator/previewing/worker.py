@@ -94,6 +94,9 @@ class Worker:
         while True:
             response = await self._stub.ListEvents(request, timeout=READ_SECONDS)
             for record in response.records:
+                if record.WhichOneof("body") == "profile_deleted":
+                    found[record.profile_id].clear()
+                    continue
                 entry = to_entry(record)
                 if isinstance(entry, Finished):
                     ends[entry.import_id] = entry

@@ -10,6 +10,7 @@ import pytest
 from hairspring.ownership.port import Fenced
 from hairspring.services.delivery import flows
 from hairspring.services.delivery.adapters.memory import NotUnique
+from hairspring.services.delivery.departing import Departure, Noted
 from hairspring.services.delivery.messages import Message, MessageStatus, message_of
 from hairspring.services.delivery.runs import SEGMENT_LEFT, Run
 from hairspring.services.delivery.waits import wake_of
@@ -180,3 +181,23 @@ async def test_a_flow_has_one_run_that_goes_on(kept: Kept) -> None:
             await _save(kept, [beside])
     await _save(kept, [first.ended(SEGMENT_LEFT, NOW), second])
     assert await kept.store.active_of([ADA]) == [second]
+
+
+async def test_what_there_is_of_a_deleted_profile_goes(kept: Kept) -> None:
+    """Runs of entries before the deletion and their messages, of nobody else; it is noted once."""
+    old, other, new = _run(), _run("bo", 8), _run(position=11)
+    await _save(kept, [old.ended(SEGMENT_LEFT, NOW), other, new], [_message(old), _message(new)])
+    gone = Departure(
+        shard=3, workspace="default", profile="ada", deletion_id="d1", position=10, at=NOW
+    )
+    for _ in range(2):
+        async with kept.ledger.effect({3}, 10) as connection:
+            departed = await kept.store.depart(connection, gone)
+
+    left = await kept.store.runs_of([wake_of(run) for run in (old, other, new)])
+    noted = await kept.store.departed("default", "d1")
+    assert (departed.runs, departed.messages) == ([], 0)
+    assert {run.run_id for run in left} == {other.run_id, new.run_id}
+    assert await kept.store.messages_of([wake_of(old), wake_of(new)]) == [_message(new)]
+    assert noted == Noted(erased={"runs": 1, "messages": 1}, done_at=NOW)
+    assert await kept.store.departed("default", "d2") is None

@@ -7,7 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
-from hairspring.log.port import BarrierTooFar, Batch, Entry, Log, PositionAhead
+from hairspring.log.port import (
+    ERASED,
+    BarrierTooFar,
+    Batch,
+    DeletionsUnknown,
+    Entry,
+    Log,
+    PositionAhead,
+)
 
 
 def entry(profile: str = "otto-1", *, shard: int = 1, key: int | None = None, **changes) -> Entry:
@@ -44,6 +52,11 @@ class LogContract:
     @pytest.fixture
     def log(self) -> Log:
         raise NotImplementedError
+
+    @pytest.fixture
+    def connection(self) -> object:
+        """What the caller's transaction is written by; none in memory."""
+        return None
 
     async def test_positions_are_dense(self, log: Log) -> None:
         """Positions begin at 1 and follow each other, over appends and within."""
@@ -216,3 +229,48 @@ class LogContract:
         (done,) = await log.append([entry()])
         with pytest.raises(BarrierTooFar):
             await log.barrier(done.accepted_at + 60_000)
+
+    async def test_erased_records_keep_their_places(self, log: Log, connection: object) -> None:
+        """Payload and profile go, of hers alone and before the position; nobody sees a gap."""
+        await log.append([entry(name) for name in ("ada", "bo", "ada", "ada", "ada")])
+        before = await log.read(0, 10)
+
+        counts = [
+            await log.erase_in(connection, "default", [(1, "ada")], before=5, keep=[3], limit=limit)
+            for limit in (1, 5, 5)
+        ]
+
+        after = await log.read(0, 10)
+        assert counts == [1, 1, 0]
+        assert [record.profile for record in after] == [ERASED, "bo", "ada", ERASED, "ada"]
+        assert [record.payload for record in after] == [
+            b"" if record.position in (1, 4) else record.payload for record in before
+        ]
+        assert [(r.position, r.shard, r.accepted_at) for r in after] == [
+            (r.position, r.shard, r.accepted_at) for r in before
+        ]
+        history = await log.history("default", ["ada"], [1])
+        assert [record.position for record in history] == [3, 5]
+        assert positions([b async for b in log.tail(None, stop_at_head=True)]) == [1, 2, 3, 4, 5]
+
+    async def test_several_ids_are_erased_together(self, log: Log, connection: object) -> None:
+        """Each in its own shard, and no more than was asked for."""
+        await log.append([entry("ada"), entry("a1", shard=2), entry("a1", shard=3), entry("ada")])
+        places = [(1, "ada"), (2, "a1")]
+
+        first = await log.erase_in(connection, "default", places, before=9, limit=2)
+        second = await log.erase_in(connection, "default", places, before=9, limit=2)
+
+        assert (first, second) == (2, 1)
+        left = [record.position for record in await log.read(0, 10) if record.profile != ERASED]
+        assert left == [3]
+
+    async def test_an_append_must_know_of_all_deletions(self, log: Log, connection: object) -> None:
+        """One that knows of fewer is refused whole; one that does not say may always append."""
+        await log.append([entry()], knows=0)
+        assert await log.count_deletion(connection) == 1
+        with pytest.raises(DeletionsUnknown):
+            await log.append([entry(key=1)], knows=0)
+        again = await log.append([entry(key=1)], knows=1)
+        plain = await log.append([entry()])
+        assert [done.position for done in again + plain] == [2, 3]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 from hairspring.log.postgres import PostgresLog
 
@@ -17,3 +18,10 @@ class TestPostgres(LogContract):
         """An empty log in a database of its own."""
         async with open_log(database_url) as opened:
             yield opened.log
+
+    @pytest.fixture
+    async def connection(self, database_url: str, log: PostgresLog) -> AsyncIterator[object]:
+        """A connection of its own to the same database."""
+        connection = await asyncpg.connect(database_url)
+        yield connection
+        await connection.close()

@@ -10,9 +10,11 @@ from hairspring.engine.streams import Run
 from hairspring.log.port import Entry, Log
 from hairspring.ownership.port import Fenced, Owned
 from hairspring.store.encoding import encode
+from hairspring.store.memory import MemoryStore
 from hairspring.store.port import (
     FILL,
     Adoption,
+    Departure,
     Effects,
     Filled,
     Finish,
@@ -24,6 +26,7 @@ from hairspring.store.port import (
     Saved,
     SegmentStore,
 )
+from hairspring.store.postgres import PostgresStore
 
 ANNA = Key(1, "default", "anna")
 BEA = Key(2, "default", "bea")
@@ -182,3 +185,53 @@ async def test_imports_go_before_what_is_filled(kept: Kept) -> None:
     finish = Finish(cause="i", positions={2: 8}, through=5_000, with_flows=False)
     await store.commit(Effects(owned=owned, position=8, touched=touched, finishes=[finish]))
     assert [todo.cause for todo in await store.ready([1, 2], 10)] == ["i", FILL]
+
+
+async def test_all_that_is_kept_of_a_deleted_profile_goes(kept: Kept) -> None:
+    """State, timer, memberships, fills, rebuilds and old records; what is new stays, and others."""
+    store, owned, log = kept
+    told = [Entry(shard=1, workspace="default", profile="anna", payload=b"left")]
+    old = Entry(shard=1, workspace="default", profile="anna", payload=b"entered")
+    await store.commit(
+        Effects(
+            owned={1: owned[1], 2: owned[2]},
+            position=5,
+            states=[Saved(ANNA, encode(STATE), 2_000), Saved(BEA, encode(STATE), 2_000)],
+            fills=[Filled(ANNA, encode(STATE))],
+            members=[Member(ANNA, "s", 900), Member(BEA, "s", 900)],
+            touched=[Rebuild(key=ANNA, cause="import")],
+            records=[old, Entry(shard=2, workspace="default", profile="bea", payload=b"entered")],
+        )
+    )
+    fresh = ProfileState(clock=7_000)
+    await store.commit(
+        Effects(
+            owned={1: owned[1]},
+            position=9,
+            departures=[Departure(key=ANNA, deletion_id="d1", at=6_000, told=told)],
+            states=[Saved(ANNA, encode(fresh), None)],
+            records=[*told, Entry(shard=1, workspace="default", profile="anna", payload=b"new")],
+        )
+    )
+    if isinstance(store, PostgresStore):
+        while await store.deletions.step():
+            pass
+
+    loaded = await store.load([ANNA, BEA])
+    assert (encode(loaded[ANNA].state), loaded[ANNA].due_at) == (encode(fresh), None)
+    assert (loaded[ANNA].fill, loaded[ANNA].rebuilds) == (None, [])
+    assert loaded[BEA].due_at == 2_000
+    assert await store.members("default", "s", "", 10) == [Page("bea", 900)]
+    payloads = [record.payload for record in await log.read(0, 10)]
+    assert payloads == [b"", b"entered", b"left", b"new"]
+    assert isinstance(store, MemoryStore | PostgresStore)
+    if isinstance(store, MemoryStore):
+        noted = store.deletions["default", "d1"]
+    else:
+        found = await store.deletions.get("default", "d1")
+        assert found is not None
+        noted = found
+    assert (noted.first_position, noted.position, noted.deleted_at) == (3, 3, 6_000)
+    assert noted.erased == {
+        "states": 1, "memberships": 1, "fills": 1, "rebuilds": 1, "quarantine": 0
+    }  # fmt: skip

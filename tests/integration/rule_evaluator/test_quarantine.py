@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 from hairspring.contracts.event.v1 import event_service_pb2, event_service_pb2_grpc
 from hairspring.contracts.membership.v1 import membership_service_pb2
+from hairspring.contracts.privacy.v1 import privacy_service_pb2, privacy_service_pb2_grpc
 from hairspring.contracts.quarantine.v1 import (
     quarantine_pb2,
     quarantine_service_pb2,
@@ -235,3 +236,37 @@ async def test_a_state_that_nobody_can_read(running: Cluster, database_url: str)
     assert await _retry(running, "fay") == [("fay", RELEASED)]
     assert (await _answer(running, "fay")).member
     assert sorted(await _told(running)) == [("fay", "buyers", "live"), ("fay", "twice", "repair")]
+
+
+async def test_a_profile_that_is_held_can_be_deleted(
+    running: Cluster, spoil: Callable[..., None]
+) -> None:
+    """It is held no more, nothing of it is set aside, and what comes later is judged."""
+    broken = True
+    spoil(lambda state, given: broken and not isinstance(given, Event))
+    await running.track(track("ada", "Product Viewed"), track("ada", "Order Completed"))
+    await eventually(lambda: _is_held(running, "ada"), timeout=30)
+
+    async with open_channel(running.services["ingest"].address) as channel:
+        await privacy_service_pb2_grpc.PrivacyServiceStub(channel).DeleteProfile(
+            privacy_service_pb2.DeleteProfileRequest(profile_id="ada"), timeout=20
+        )
+    await eventually(lambda: _is_free(running, "ada"), timeout=30)
+    broken = False
+    await running.track(track("ada", "Order Completed"))
+
+    assert await eventually(lambda: _is_member(running, "ada"), timeout=30)
+    assert [one.member for one in [await _answer(running, "ada", "twice")]] == [False]
+
+
+async def _is_held(running: Cluster, profile: str) -> bool:
+    return any(entry.holds_profile for entry in await _entries(running, profile))
+
+
+async def _is_free(running: Cluster, profile: str) -> bool:
+    return not await _entries(running, profile)
+
+
+async def _is_member(running: Cluster, profile: str) -> bool:
+    answer = await _answer(running, profile)
+    return answer.member and not answer.incomplete

@@ -142,7 +142,7 @@ class ListEventsRequest(_message.Message):
 
     @_builtins.property
     def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only events of these names; empty means all, identifies included."""
+        """Only events of these names, and deletions; empty means all, identifies included."""
 
     def __init__(
         self,
@@ -229,7 +229,7 @@ class GetEventsResponse(_message.Message):
     RECORDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.EventRecord]:
-        """The records, by position. What is beyond the retention is missing."""
+        """The records, by position. What is beyond the retention, or was erased, is missing."""
 
     def __init__(
         self,

@@ -290,8 +290,30 @@ class ImportFinished(_message.Message):
 Global___ImportFinished: _TypeAlias = ImportFinished  # noqa: Y015
 
 @_typing.final
+class ProfileDeleted(_message.Message):
+    """Says that a profile was deleted: all that stands before this of it is forgotten, and what follows is of a new one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETION_ID_FIELD_NUMBER: _builtins.int
+    deletion_id: _builtins.str
+    """The deletion."""
+    def __init__(
+        self,
+        *,
+        deletion_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deletion_id", b"deletion_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProfileDeleted: _TypeAlias = ProfileDeleted  # noqa: Y015
+
+@_typing.final
 class EventRecord(_message.Message):
-    """One entry of the event log."""
+    """One entry of the event log. What was erased of it is never sent; its position is left out."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -302,6 +324,7 @@ class EventRecord(_message.Message):
     ACCEPT_TIME_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
     IMPORT_FINISHED_FIELD_NUMBER: _builtins.int
+    PROFILE_DELETED_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The place in the log: dense, in the order of commits."""
     shard: _builtins.int
@@ -322,6 +345,10 @@ class EventRecord(_message.Message):
     def import_finished(self) -> Global___ImportFinished:
         """The end of an import."""
 
+    @_builtins.property
+    def profile_deleted(self) -> Global___ProfileDeleted:
+        """The profile was deleted."""
+
     def __init__(
         self,
         *,
@@ -332,12 +359,13 @@ class EventRecord(_message.Message):
         accept_time: _timestamp_pb2.Timestamp | None = ...,
         event: Global___RecordedEvent | None = ...,
         import_finished: Global___ImportFinished | None = ...,
+        profile_deleted: Global___ProfileDeleted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "body", b"body", "event", b"event", "import_finished", b"import_finished"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "body", b"body", "event", b"event", "import_finished", b"import_finished", "profile_deleted", b"profile_deleted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "body", b"body", "event", b"event", "import_finished", b"import_finished", "position", b"position", "profile_id", b"profile_id", "shard", b"shard", "workspace_id", b"workspace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "body", b"body", "event", b"event", "import_finished", b"import_finished", "position", b"position", "profile_deleted", b"profile_deleted", "profile_id", b"profile_id", "shard", b"shard", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["event", "import_finished"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["event", "import_finished", "profile_deleted"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 

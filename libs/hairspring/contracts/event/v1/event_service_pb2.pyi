@@ -36,6 +36,8 @@ class _EventStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventStat
     """It was in the log before: the same `message_id`."""
     EVENT_STATUS_REFUSED: _EventStatus.ValueType  # 3
     """It can never be accepted as it is; `problem` says why."""
+    EVENT_STATUS_DELETED: _EventStatus.ValueType  # 4
+    """Its profile was deleted after it happened, so it is kept nowhere. Sending it again is no use."""
 
 class EventStatus(_EventStatus, metaclass=_EventStatusEnumTypeWrapper):
     """How one event ended."""
@@ -48,6 +50,8 @@ EVENT_STATUS_REPEATED: EventStatus.ValueType  # 2
 """It was in the log before: the same `message_id`."""
 EVENT_STATUS_REFUSED: EventStatus.ValueType  # 3
 """It can never be accepted as it is; `problem` says why."""
+EVENT_STATUS_DELETED: EventStatus.ValueType  # 4
+"""Its profile was deleted after it happened, so it is kept nowhere. Sending it again is no use."""
 Global___EventStatus: _TypeAlias = EventStatus  # noqa: Y015
 
 @_typing.final

@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class PrivacyServiceStub:
-    """Hands out what is known of a profile. Every service offers it, for what it keeps itself and for what the
-    services keep whose logs it follows: so delivery answers for all three, the rule evaluator for itself and ingest.
+    """Forgets profiles, and hands out what is known of them. Every service offers it, for what it keeps itself and for
+    what the services keep whose logs it follows: so delivery answers for all three, the rule evaluator for itself and
+    ingest.
     """
 
     def __init__(self, channel):
@@ -36,6 +37,16 @@ class PrivacyServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.DeleteProfile = channel.unary_unary(
+                '/hairspring.privacy.v1.PrivacyService/DeleteProfile',
+                request_serializer=hairspring_dot_privacy_dot_v1_dot_privacy__service__pb2.DeleteProfileRequest.SerializeToString,
+                response_deserializer=hairspring_dot_privacy_dot_v1_dot_privacy__service__pb2.DeleteProfileResponse.FromString,
+                _registered_method=True)
+        self.GetDeletion = channel.unary_unary(
+                '/hairspring.privacy.v1.PrivacyService/GetDeletion',
+                request_serializer=hairspring_dot_privacy_dot_v1_dot_privacy__service__pb2.GetDeletionRequest.SerializeToString,
+                response_deserializer=hairspring_dot_privacy_dot_v1_dot_privacy__service__pb2.GetDeletionResponse.FromString,
+                _registered_method=True)
         self.ExportProfile = channel.unary_stream(
                 '/hairspring.privacy.v1.PrivacyService/ExportProfile',
                 request_serializer=hairspring_dot_privacy_dot_v1_dot_privacy__service__pb2.ExportProfileRequest.SerializeToString,
@@ -44,9 +55,26 @@ class PrivacyServiceStub:
 
 
 class PrivacyServiceServicer:
-    """Hands out what is known of a profile. Every service offers it, for what it keeps itself and for what the
-    services keep whose logs it follows: so delivery answers for all three, the rule evaluator for itself and ingest.
+    """Forgets profiles, and hands out what is known of them. Every service offers it, for what it keeps itself and for
+    what the services keep whose logs it follows: so delivery answers for all three, the rule evaluator for itself and
+    ingest.
     """
+
+    def DeleteProfile(self, request, context):
+        """Deletes a profile: what is recorded and known of it, everywhere. What happened before never comes back, and what
+        comes later starts a new profile. Answers once the deletion is committed and ingest has begun to erase; the
+        others follow in the order of the log. Idempotent by `deletion_id`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDeletion(self, request, context):
+        """Tells how far a deletion is, and what it erased.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def ExportProfile(self, request, context):
         """Writes all that is known of a profile as JSON lines.
@@ -58,6 +86,16 @@ class PrivacyServiceServicer:
 
 def add_PrivacyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'DeleteProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteProfile,
+                    request_deserializer=hairspring_dot_privacy_dot_v1_dot_privacy__service__pb2.DeleteProfileRequest.FromString,
+                    response_serializer=hairspring_dot_privacy_dot_v1_dot_privacy__service__pb2.DeleteProfileResponse.SerializeToString,
+            ),
+            'GetDeletion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDeletion,
+                    request_deserializer=hairspring_dot_privacy_dot_v1_dot_privacy__service__pb2.GetDeletionRequest.FromString,
+                    response_serializer=hairspring_dot_privacy_dot_v1_dot_privacy__service__pb2.GetDeletionResponse.SerializeToString,
+            ),
             'ExportProfile': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportProfile,
                     request_deserializer=hairspring_dot_privacy_dot_v1_dot_privacy__service__pb2.ExportProfileRequest.FromString,
@@ -72,9 +110,64 @@ def add_PrivacyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PrivacyService:
-    """Hands out what is known of a profile. Every service offers it, for what it keeps itself and for what the
-    services keep whose logs it follows: so delivery answers for all three, the rule evaluator for itself and ingest.
+    """Forgets profiles, and hands out what is known of them. Every service offers it, for what it keeps itself and for
+    what the services keep whose logs it follows: so delivery answers for all three, the rule evaluator for itself and
+    ingest.
     """
+
+    @staticmethod
+    def DeleteProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hairspring.privacy.v1.PrivacyService/DeleteProfile',
+            hairspring_dot_privacy_dot_v1_dot_privacy__service__pb2.DeleteProfileRequest.SerializeToString,
+            hairspring_dot_privacy_dot_v1_dot_privacy__service__pb2.DeleteProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDeletion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hairspring.privacy.v1.PrivacyService/GetDeletion',
+            hairspring_dot_privacy_dot_v1_dot_privacy__service__pb2.GetDeletionRequest.SerializeToString,
+            hairspring_dot_privacy_dot_v1_dot_privacy__service__pb2.GetDeletionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ExportProfile(request,

@@ -27,31 +27,67 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PrivacyServiceStub:
-    """Hands out what is known of a profile. Every service offers it, for what it keeps itself and for what the
-    services keep whose logs it follows: so delivery answers for all three, the rule evaluator for itself and ingest.
+    """Forgets profiles, and hands out what is known of them. Every service offers it, for what it keeps itself and for
+    what the services keep whose logs it follows: so delivery answers for all three, the rule evaluator for itself and
+    ingest.
     """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PrivacyServiceAsyncStub: ...
+    DeleteProfile: _grpc.UnaryUnaryMultiCallable[_privacy_service_pb2.DeleteProfileRequest, _privacy_service_pb2.DeleteProfileResponse]
+    """Deletes a profile: what is recorded and known of it, everywhere. What happened before never comes back, and what
+    comes later starts a new profile. Answers once the deletion is committed and ingest has begun to erase; the
+    others follow in the order of the log. Idempotent by `deletion_id`.
+    """
+    GetDeletion: _grpc.UnaryUnaryMultiCallable[_privacy_service_pb2.GetDeletionRequest, _privacy_service_pb2.GetDeletionResponse]
+    """Tells how far a deletion is, and what it erased."""
     ExportProfile: _grpc.UnaryStreamMultiCallable[_privacy_service_pb2.ExportProfileRequest, _privacy_service_pb2.ExportProfileResponse]
     """Writes all that is known of a profile as JSON lines."""
 
 @_typing.type_check_only
 class PrivacyServiceAsyncStub(PrivacyServiceStub):
-    """Hands out what is known of a profile. Every service offers it, for what it keeps itself and for what the
-    services keep whose logs it follows: so delivery answers for all three, the rule evaluator for itself and ingest.
+    """Forgets profiles, and hands out what is known of them. Every service offers it, for what it keeps itself and for
+    what the services keep whose logs it follows: so delivery answers for all three, the rule evaluator for itself and
+    ingest.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    DeleteProfile: _aio.UnaryUnaryMultiCallable[_privacy_service_pb2.DeleteProfileRequest, _privacy_service_pb2.DeleteProfileResponse]  # type: ignore[assignment]
+    """Deletes a profile: what is recorded and known of it, everywhere. What happened before never comes back, and what
+    comes later starts a new profile. Answers once the deletion is committed and ingest has begun to erase; the
+    others follow in the order of the log. Idempotent by `deletion_id`.
+    """
+    GetDeletion: _aio.UnaryUnaryMultiCallable[_privacy_service_pb2.GetDeletionRequest, _privacy_service_pb2.GetDeletionResponse]  # type: ignore[assignment]
+    """Tells how far a deletion is, and what it erased."""
     ExportProfile: _aio.UnaryStreamMultiCallable[_privacy_service_pb2.ExportProfileRequest, _privacy_service_pb2.ExportProfileResponse]  # type: ignore[assignment]
     """Writes all that is known of a profile as JSON lines."""
 
 class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Hands out what is known of a profile. Every service offers it, for what it keeps itself and for what the
-    services keep whose logs it follows: so delivery answers for all three, the rule evaluator for itself and ingest.
+    """Forgets profiles, and hands out what is known of them. Every service offers it, for what it keeps itself and for
+    what the services keep whose logs it follows: so delivery answers for all three, the rule evaluator for itself and
+    ingest.
     """
+
+    @_abc_1.abstractmethod
+    def DeleteProfile(
+        self,
+        request: _privacy_service_pb2.DeleteProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_privacy_service_pb2.DeleteProfileResponse, _abc.Awaitable[_privacy_service_pb2.DeleteProfileResponse]]:
+        """Deletes a profile: what is recorded and known of it, everywhere. What happened before never comes back, and what
+        comes later starts a new profile. Answers once the deletion is committed and ingest has begun to erase; the
+        others follow in the order of the log. Idempotent by `deletion_id`.
+        """
+
+    @_abc_1.abstractmethod
+    def GetDeletion(
+        self,
+        request: _privacy_service_pb2.GetDeletionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_privacy_service_pb2.GetDeletionResponse, _abc.Awaitable[_privacy_service_pb2.GetDeletionResponse]]:
+        """Tells how far a deletion is, and what it erased."""
 
     @_abc_1.abstractmethod
     def ExportProfile(

@@ -63,6 +63,8 @@ class _OriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Origin.ValueTy
     """Two profiles became one."""
     ORIGIN_REPAIR: _Origin.ValueType  # 5
     """What could not be evaluated at its time, set aside and later folded in."""
+    ORIGIN_DELETION: _Origin.ValueType  # 6
+    """The profile was deleted."""
 
 class Origin(_Origin, metaclass=_OriginEnumTypeWrapper):
     """Where a transition came from."""
@@ -79,6 +81,8 @@ ORIGIN_MERGE: Origin.ValueType  # 4
 """Two profiles became one."""
 ORIGIN_REPAIR: Origin.ValueType  # 5
 """What could not be evaluated at its time, set aside and later folded in."""
+ORIGIN_DELETION: Origin.ValueType  # 6
+"""The profile was deleted."""
 Global___Origin: _TypeAlias = Origin  # noqa: Y015
 
 @_typing.final
@@ -98,6 +102,7 @@ class Record(_message.Message):
     MATCHED_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
     DROPPED_FIELD_NUMBER: _builtins.int
+    PROFILE_DELETED_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The place in the log: dense, in the order of commits."""
     shard: _builtins.int
@@ -130,6 +135,10 @@ class Record(_message.Message):
     def dropped(self) -> Global___Dropped:
         """A rise was used up without an entry."""
 
+    @_builtins.property
+    def profile_deleted(self) -> Global___ProfileDeleted:
+        """The profile was deleted."""
+
     def __init__(
         self,
         *,
@@ -144,12 +153,13 @@ class Record(_message.Message):
         matched: Global___Matched | None = ...,
         held: Global___Held | None = ...,
         dropped: Global___Dropped | None = ...,
+        profile_deleted: Global___ProfileDeleted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "dropped", b"dropped", "held", b"held", "matched", b"matched", "record_time", b"record_time", "transition", b"transition"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "dropped", b"dropped", "held", b"held", "matched", b"matched", "profile_deleted", b"profile_deleted", "record_time", b"record_time", "transition", b"transition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "dropped", b"dropped", "held", b"held", "matched", b"matched", "plan_version", b"plan_version", "position", b"position", "profile_id", b"profile_id", "record_time", b"record_time", "shard", b"shard", "trace_id", b"trace_id", "transition", b"transition", "workspace_id", b"workspace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "dropped", b"dropped", "held", b"held", "matched", b"matched", "plan_version", b"plan_version", "position", b"position", "profile_deleted", b"profile_deleted", "profile_id", b"profile_id", "record_time", b"record_time", "shard", b"shard", "trace_id", b"trace_id", "transition", b"transition", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["transition", "matched", "held", "dropped"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["transition", "matched", "held", "dropped", "profile_deleted"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -394,3 +404,33 @@ class Dropped(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Dropped: _TypeAlias = Dropped  # noqa: Y015
+
+@_typing.final
+class ProfileDeleted(_message.Message):
+    """The profile was deleted: all that was recorded of it before is forgotten, and what follows is of a new one.
+    Stands behind a `left` for each segment that it was in.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETION_ID_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_FIELD_NUMBER: _builtins.int
+    deletion_id: _builtins.str
+    """The deletion."""
+    @_builtins.property
+    def delete_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was deleted."""
+
+    def __init__(
+        self,
+        *,
+        deletion_id: _builtins.str = ...,
+        delete_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delete_time", b"delete_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delete_time", b"delete_time", "deletion_id", b"deletion_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProfileDeleted: _TypeAlias = ProfileDeleted  # noqa: Y015

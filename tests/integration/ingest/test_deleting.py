@@ -1,0 +1,123 @@
+"""What ingest keeps of somebody is erased, and what is of before is taken in no more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from hairspring.contracts.event.v1 import event_log_service_pb2, event_pb2, event_service_pb2
+from hairspring.contracts.privacy.v1 import privacy_pb2
+from hairspring.contracts.privacy.v1 import privacy_service_pb2 as contract
+from hairspring.contracts.privacy.v1.privacy_service_pb2_grpc import PrivacyServiceStub
+from hairspring.log.deletions import STEP
+
+from tests.integration.ingest.running import Ingest, event, ingest
+from tests.support.cluster import now, track
+from tests.support.waiting import eventually
+
+DELETED = event_service_pb2.EVENT_STATUS_DELETED
+
+
+@pytest.fixture
+async def service(database_url: str) -> AsyncIterator[Ingest]:
+    """Ingest in this process."""
+    async with ingest(database_url) as running:
+        yield running
+
+
+async def delete(service: Ingest, profile: str) -> privacy_pb2.Deletion:
+    """Delete a profile, and answer the receipt once ingest is done."""
+    stub = PrivacyServiceStub(service.channel)
+    made = await stub.DeleteProfile(contract.DeleteProfileRequest(profile_id=profile), timeout=20)
+
+    async def done() -> privacy_pb2.Deletion | None:
+        request = contract.GetDeletionRequest(deletion_id=made.deletion.deletion_id)
+        found: privacy_pb2.Deletion = (await stub.GetDeletion(request, timeout=20)).deletion
+        return found if found.parts[0].state == privacy_pb2.DELETION_STATE_DONE else None
+
+    receipt = await eventually(done, timeout=60)
+    assert receipt is not None
+    return receipt
+
+
+async def test_a_long_history_is_erased_in_steps(service: Ingest, database_url: str) -> None:
+    """More than one step erases at once; positions stay dense, and nothing of it is handed out."""
+    count = 2 * STEP + 100
+    for first in range(0, count, 700):
+        some = range(first, min(first + 700, count))
+        await service.track(*(event("ada", message_id=f"a{n}") for n in some), event("bo"))
+    head = (await service.read())[-1].position
+
+    receipt = await delete(service, "ada")
+
+    assert [(one.kind, one.count) for one in receipt.parts[0].erased] == [("events", count)]
+    records = await service.read()
+    assert [record.profile_id for record in records] == ["bo"] * 3 + ["ada"]
+    assert (records[-1].position, receipt.position) == (head + 1, head + 1)
+    listed = await service.log.ListEvents(
+        event_log_service_pb2.ListEventsRequest(profile_ids=["ada"])
+    )
+    got = await service.log.GetEvents(
+        event_log_service_pb2.GetEventsRequest(positions=range(1, 500))
+    )
+    assert [record.WhichOneof("body") for record in listed.records] == ["profile_deleted"]
+    assert [record.profile_id for record in got.records] == ["bo"] * len(got.records)
+    connection = await asyncpg.connect(database_url)
+    left = await connection.fetchrow(
+        "SELECT count(*) AS records, sum(length(payload)) AS bytes FROM ingest.log"
+        " WHERE profile = ' '"
+    )
+    await connection.close()
+    assert (left["records"], left["bytes"]) == (count, 0)
+
+
+async def test_every_replica_and_every_start_knows_who_is_gone(
+    service: Ingest, database_url: str
+) -> None:
+    """One that was there before, and one that is started later, take in nothing of before."""
+    async with ingest(database_url) as other:
+        old = track("ada", "Product Viewed", at=now())
+        await other.track(old)
+        await delete(service, "ada")
+
+        [by_other] = await other.track(old)
+        [here] = await service.track(old)
+    async with ingest(database_url) as later:
+        [by_later, bo] = await later.track(old, track("bo", "Product Viewed", at=now() - 9_000))
+
+    assert [one.status for one in (by_other, here, by_later)] == [DELETED] * 3
+    assert bo.status == event_service_pb2.EVENT_STATUS_ACCEPTED
+
+
+async def test_nothing_slips_in_while_she_is_deleted(service: Ingest, database_url: str) -> None:
+    """Of events that are under way on two replicas, none of before stands behind the deletion."""
+    async with ingest(database_url) as other:
+        stop = asyncio.Event()
+
+        async def send(to: Ingest, label: str) -> None:
+            number = 0
+            while not stop.is_set():
+                number += 1
+                await to.track(track("ada", "Viewed", at=now() - 3, id=f"{label}{number}"))
+
+        sending = [asyncio.create_task(send(to, f"{to.address}-")) for to in (service, other)]
+        await eventually(lambda: _some(service), timeout=20)
+        receipts = [await delete(service, "ada") for _ in range(3)]
+        stop.set()
+        await asyncio.gather(*sending)
+
+    last = receipts[-1]
+    behind = [r for r in await service.read() if r.position > last.position]
+    assert all(r.event.occur_time.ToMilliseconds() > _at(last) for r in behind)
+    before = [r for r in await service.read() if r.position < last.position]
+    assert {r.WhichOneof("body") for r in before} == {"profile_deleted"}
+
+
+async def _some(service: Ingest) -> list[event_pb2.EventRecord]:
+    return await service.read()
+
+
+def _at(receipt: privacy_pb2.Deletion) -> int:
+    return receipt.delete_time.ToMilliseconds()
