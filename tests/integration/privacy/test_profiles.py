@@ -124,6 +124,7 @@ async def test_what_happened_before_never_comes_back(shop: Shop) -> None:
     """Late events, repeats and imports of before are kept nowhere; others are not concerned."""
     early = now() - 5_000
     await shop.track(track("amalie", "Order Completed", id="amalie-1", at=early))
+    await shop.settled(["amalie"])
     at = (await deleted(shop, "amalie")).delete_time.ToMilliseconds()
 
     again = await shop.track(track("amalie", "Order Completed", id="amalie-1", at=early))
@@ -232,6 +233,7 @@ async def test_whoever_is_away_comes_to_it_later(shop: Shop) -> None:
             ]
         ),
         timeout=20,
+        wait_for_ready=True,
     )
     assert not answer.answers[0].member
 
