@@ -79,7 +79,8 @@ async def _round(on: Stage, size: Size, found: _Found) -> None:
     more = await _bytes(on, "ingest", "^repeats_") - repeats
     found["an event among the repeats"].append(more / events)
     grown = await _bytes(on, "rule_evaluator", "^log_") - records
-    found["a record in the log of the evaluator"].append(grown / (await on.ask(_RECORDS) - told))
+    more = max(1, await on.ask(_RECORDS) - told)
+    found["a record in the log of the evaluator"].append(grown / more)
     await on.ask("CHECKPOINT")
     _, right_after, _ = await _through(on, size.profiles // 10)
     found["the same right after a checkpoint"].append(right_after)

@@ -34,11 +34,9 @@ def timers(prefix: str, count: int, due_at: int) -> list[Timer]:
 
 
 @asynccontextmanager
-async def opened(
-    url: str, namespace: str, timeout_ms: int = 1_000
-) -> AsyncIterator[RedisDelayQueue]:
+async def opened(url: str, namespace: str) -> AsyncIterator[RedisDelayQueue]:
     """A queue of its own name whose shards are whole."""
-    async with RedisDelayQueue.open(url, namespace, timeout_ms=timeout_ms) as queue:
+    async with RedisDelayQueue.open(url, namespace, timeout_ms=5_000) as queue:
         for shard in EPOCHS:
             await queue.begin(shard, epoch=1, generation="first")
             await queue.complete(shard, epoch=1, generation="first")
@@ -53,15 +51,17 @@ async def test_a_claim_whose_answer_is_lost_takes_nothing_away(
     Who takes out in one step and puts elsewhere in another loses it between the two.
     """
     async with (
-        opened(redis_url, "lost", timeout_ms=200) as queue,
+        opened(redis_url, "lost") as queue,
+        RedisDelayQueue.open(redis_url, "lost", timeout_ms=300) as dying,
         Redis.from_url(redis_url) as redis,
     ):
         await queue.schedule(timers("p", 100, now_ms() - 1), epochs=EPOCHS)
         await queue.claim([0, 1], 0, LEASE, epochs=EPOCHS)  # now the server knows the script
+        await eventually(lambda: _connected(dying))
         os.kill(valkey_server.pid, signal.SIGSTOP)
         try:
             with pytest.raises(QueueUnavailable):
-                await queue.claim([0, 1], 100, 50, epochs=EPOCHS)
+                await dying.claim([0, 1], 100, 50, epochs=EPOCHS)
         finally:
             os.kill(valkey_server.pid, signal.SIGCONT)
         await eventually(lambda: _leased(redis, "lost", 100))
@@ -122,6 +122,11 @@ async def test_eviction_is_noticed(redis_url: str) -> None:
             await redis.config_set("maxmemory", "0")
             await redis.config_set("maxmemory-policy", "noeviction")
         assert (await queue.claim([0, 1], 100, LEASE, epochs=EPOCHS)).lost == {0, 1}
+
+
+async def _connected(queue: RedisDelayQueue) -> bool:
+    await queue.ping()
+    return True
 
 
 async def _leased(redis: Redis, namespace: str, count: int) -> bool:
