@@ -3,7 +3,7 @@
 While an append is under way, the requests that come gather and are the next one; so one stream has
 one append at a time, which keeps the order, and the appends grow with the load. What is read of a
 stream and not answered yet is bounded: beyond that nothing is read, and the transport holds the
-sender up.
+sender up. So a stream may wait where too much waits to be written, and is not refused.
 """
 
 import asyncio
@@ -13,9 +13,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from hairspring.contracts.event.v1 import event_pb2
+from hairspring.runtime.errors import Exhausted
 from hairspring.services.ingest.recording import Result
 
 R = TypeVar("R")
+
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
+"""How long a stream waits, in seconds, before it asks again whether there is room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +59,7 @@ async def answered(
     try:
         while group := await hand.next():
             events = [event for asked in group for event in asked.events]
-            results = await record(group[0].workspace, events)
+            results = await _recorded(record, group[0].workspace, events)
             begin = 0
             for asked in group:
                 end = begin + len(asked.events)
@@ -67,6 +72,19 @@ async def answered(
         await asyncio.wait({reading})
         if not reading.cancelled():
             reading.exception()  # It is known, or of no interest any more.
+
+
+async def _recorded(
+    record: Record, workspace: str, events: Sequence[event_pb2.Event]
+) -> list[Result]:
+    """Record, and try again after a while as long as there is too much of it."""
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return await record(workspace, events)
+        except Exhausted:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
 
 class _InHand:

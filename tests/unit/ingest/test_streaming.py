@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from hairspring.contracts.event.v1 import event_pb2
-from hairspring.runtime.errors import InvalidInput, Unavailable
+from hairspring.runtime.errors import Exhausted, InvalidInput, Unavailable
 from hairspring.services.ingest.recording import Result, Status
 from hairspring.services.ingest.streaming import Asked, Window, answered
 
@@ -101,6 +101,21 @@ async def test_what_came_before_a_bad_request_is_answered() -> None:
     assert [(await anext(answers))[0].message_id for _ in range(3)] == ["0", "1", "2"]
     with pytest.raises(InvalidInput):
         await anext(answers)
+
+
+async def test_where_too_much_waits_a_stream_waits_too() -> None:
+    """It is recorded once there is room, and the sender hears nothing of it."""
+    tried = 0
+
+    async def record(workspace: str, events: Sequence[event_pb2.Event]) -> list[Result]:
+        nonlocal tried
+        tried += 1
+        if tried < 3:
+            raise Exhausted("too much waits")
+        return [Result(status=Status.ACCEPTED, message_id=event.message_id) for event in events]
+
+    found = [one async for one in answered(Sender(5).requests(), asked, record)]
+    assert [result.message_id for one in found for result in one] == ["0", "1", "2", "3", "4"]
 
 
 async def test_an_outage_ends_the_stream() -> None:

@@ -1,13 +1,13 @@
-/* hairspring.js: tells Hairspring what people do in a shop. It has no dependencies and no build step.
+/* hairspring.js: tells Hairspring what people do in a shop. No dependencies, no build step.
  *
  *   hairspring.track("Product Added", {name: "Egg timer", price: 12.9});
  *   hairspring.identify("ada", {email: "ada@example.com"});
  *   hairspring.page();
  *   hairspring.reset();
  *
- * A call is written to localStorage at once, under a message id of its own, and is taken out when the
- * collector has answered. So it survives navigation, a closed tab and hours without a network. Should
- * it be sent twice, by two tabs or when a page is left, the collector drops the repeat by its id.
+ * A call is written to localStorage at once, under a message id of its own, and is taken out when
+ * the collector has answered. So it survives navigation, a closed tab and hours without a network.
+ * Should it be sent twice, by two tabs or when a page is left, the collector drops the repeat.
  */
 (function (window, document) {
   "use strict";
@@ -25,7 +25,11 @@
 
   const hairspring = (window.hairspring = window.hairspring || []);
   const script = document.currentScript || document.querySelector('script[src*="/hairspring.js"]');
-  if (hairspring.version || !script) return; // It is here already, or nobody knows where from.
+  if (hairspring.version) return; // It is here already.
+  if (!script) {
+    warn('load it from the collector, by <script src="https://.../hairspring.js">, as it is');
+    return;
+  }
 
   const address = script.src.replace(/\/hairspring\.js([?#].*)?$/, "");
   const writeKey =
@@ -231,7 +235,7 @@
     (told.refused || []).forEach((one) => warn(`a call was not taken: ${one.message}`));
   }
 
-  /** Send on leave what is not under way. An answer that is not seen: the next page sends it again. */
+  /** Send on leave what is not under way. Where no answer is seen, the next page sends it again. */
   function leave() {
     const names = next();
     if (!names.length) return;

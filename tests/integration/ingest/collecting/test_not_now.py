@@ -38,6 +38,7 @@ async def test_a_database_that_hangs_is_503_and_too_much_is_429(database_url: st
         for answer in answers:
             assert int(answer.headers["Retry-After"]) >= 1
             assert int(answer.headers["X-RateLimit-Reset"]) >= 1
+            assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
             assert set(await answer.json()) == {"success", "code", "message"}
         await holding.rollback()
         await connection.close()

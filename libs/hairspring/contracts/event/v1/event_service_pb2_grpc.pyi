@@ -42,12 +42,12 @@ class EventServiceStub:
     of the requests, and the events are recorded in that order. Idempotent by `message_id`.
 
     Only what was answered counts. When the stream ends with an error (UNAVAILABLE while the database is away or the
-    service ends, RESOURCE_EXHAUSTED when too much waits, DEADLINE_EXCEEDED), what was not answered may have been
-    recorded all the same: send it again on a new stream, under the same message ids. A request that can never be
-    taken ends the stream with INVALID_ARGUMENT, after those before it were answered.
+    service ends, DEADLINE_EXCEEDED), what was not answered may have been recorded all the same: send it again on a
+    new stream, under the same message ids. A request that can never be taken ends the stream with INVALID_ARGUMENT,
+    after those before it were answered.
 
-    Who sends faster than is committed, or does not read the answers, is not read from any more for a while: send and
-    read at the same time.
+    Who sends faster than is committed, or does not read the answers, is not read from any more for a while, where a
+    single call would be answered by RESOURCE_EXHAUSTED: send and read at the same time.
     """
     IdentifyProfile: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.IdentifyProfileRequest, _event_service_pb2.IdentifyProfileResponse]
     """Sets traits of a profile. Idempotent by `message_id`."""
@@ -80,12 +80,12 @@ class EventServiceAsyncStub(EventServiceStub):
     of the requests, and the events are recorded in that order. Idempotent by `message_id`.
 
     Only what was answered counts. When the stream ends with an error (UNAVAILABLE while the database is away or the
-    service ends, RESOURCE_EXHAUSTED when too much waits, DEADLINE_EXCEEDED), what was not answered may have been
-    recorded all the same: send it again on a new stream, under the same message ids. A request that can never be
-    taken ends the stream with INVALID_ARGUMENT, after those before it were answered.
+    service ends, DEADLINE_EXCEEDED), what was not answered may have been recorded all the same: send it again on a
+    new stream, under the same message ids. A request that can never be taken ends the stream with INVALID_ARGUMENT,
+    after those before it were answered.
 
-    Who sends faster than is committed, or does not read the answers, is not read from any more for a while: send and
-    read at the same time.
+    Who sends faster than is committed, or does not read the answers, is not read from any more for a while, where a
+    single call would be answered by RESOURCE_EXHAUSTED: send and read at the same time.
     """
     IdentifyProfile: _aio.UnaryUnaryMultiCallable[_event_service_pb2.IdentifyProfileRequest, _event_service_pb2.IdentifyProfileResponse]  # type: ignore[assignment]
     """Sets traits of a profile. Idempotent by `message_id`."""
@@ -133,12 +133,12 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         of the requests, and the events are recorded in that order. Idempotent by `message_id`.
 
         Only what was answered counts. When the stream ends with an error (UNAVAILABLE while the database is away or the
-        service ends, RESOURCE_EXHAUSTED when too much waits, DEADLINE_EXCEEDED), what was not answered may have been
-        recorded all the same: send it again on a new stream, under the same message ids. A request that can never be
-        taken ends the stream with INVALID_ARGUMENT, after those before it were answered.
+        service ends, DEADLINE_EXCEEDED), what was not answered may have been recorded all the same: send it again on a
+        new stream, under the same message ids. A request that can never be taken ends the stream with INVALID_ARGUMENT,
+        after those before it were answered.
 
-        Who sends faster than is committed, or does not read the answers, is not read from any more for a while: send and
-        read at the same time.
+        Who sends faster than is committed, or does not read the answers, is not read from any more for a while, where a
+        single call would be answered by RESOURCE_EXHAUSTED: send and read at the same time.
         """
 
     @_abc_1.abstractmethod
