@@ -99,6 +99,7 @@ class Turns:
         """From here on the profiles that the import touched wait to be rebuilt."""
         records = turn.records
         finish = Finish(
+            workspace=records[0].workspace_id,
             cause=records[0].import_finished.import_id,
             positions={record.shard: record.position for record in records},
             through=to_ms(records[-1].accept_time),

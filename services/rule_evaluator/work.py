@@ -203,22 +203,22 @@ class Inbox:
         self._wakes, self._foldings, self._retries = [], deque(), deque()
 
     def _take_records(self) -> tuple[list[EventRecord], list[EventRecord], bool]:
-        """Takes records of one sort: events and deletions, or ends of one import."""
+        """Takes records of one sort: events and deletions, or ends of one import of a workspace."""
         records: list[EventRecord] = []
         deletions: list[EventRecord] = []
-        sort: tuple[str | None, str] | None = None
+        sort: tuple[str, ...] | None = None
         while self._records and len(records) < MOST_RECORDS_A_TURN:
             record = self._records[0]
             body = record.WhichOneof("body")
             finished = body == "import_finished"
-            found = ("finished", record.import_finished.import_id) if finished else (None, "")
+            found = (record.workspace_id, record.import_finished.import_id) if finished else ()
             if sort is not None and found != sort:
                 break
             sort = found
             records.append(self._records.popleft())
             if body == "profile_deleted":
                 deletions.append(record)
-        return records, deletions, sort is not None and sort[0] == "finished"
+        return records, deletions, bool(sort)
 
 
 class TermEnded(Exception):

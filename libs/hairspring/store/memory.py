@@ -110,7 +110,8 @@ class MemoryStore(SegmentStore):
         for finish in effects.finishes:
             for named, rebuild in self._rebuilds.items():
                 position = finish.positions.get(rebuild.key.shard)
-                if rebuild.cause == finish.cause and rebuild.position is None and position:
+                meant = (rebuild.key.workspace, rebuild.cause) == (finish.workspace, finish.cause)
+                if meant and rebuild.position is None and position:
                     self._rebuilds[named] = replace(
                         rebuild,
                         position=position,

@@ -71,8 +71,9 @@ class Departure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """In these shards an import is complete at the positions given (by shard)."""
+    """In these shards an import of a workspace is complete at the positions given (by shard)."""
 
+    workspace: str
     cause: str
     positions: Mapping[int, int]
     through: int

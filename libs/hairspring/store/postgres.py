@@ -115,6 +115,7 @@ class PostgresStore(SegmentStore):
                 list(finish.positions.values()),
                 finish.through,
                 finish.with_flows,
+                finish.workspace,
             )
         if effects.rebuilt:
             rebuilt = [(*done.key, done.cause) for done in effects.rebuilt]

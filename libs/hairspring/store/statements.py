@@ -46,7 +46,7 @@ FINISH = """
 UPDATE {schema}.rebuilds AS r
 SET position = k.position, through = $4, with_flows = $5
 FROM unnest($2::int[], $3::bigint[]) AS k (shard, position)
-WHERE r.shard = k.shard AND r.cause = $1 AND r.position IS NULL
+WHERE r.shard = k.shard AND r.workspace = $6 AND r.cause = $1 AND r.position IS NULL
 """
 
 REBUILT = """

@@ -72,7 +72,11 @@ async def test_a_profile_that_is_held_rings_no_more(kept: Kept) -> None:
             position=3,
             states=[Saved(BEA, encode(ProfileState()), 500)],
             touched=rebuilds,
-            finishes=[Finish(cause="done", positions={2: 3}, through=9, with_flows=False)],
+            finishes=[
+                Finish(
+                    workspace="default", cause="done", positions={2: 3}, through=9, with_flows=False
+                )
+            ],
         )
     )
     assert [one.cause for one in await store.ready([2], 10)] == ["done"]

@@ -117,7 +117,14 @@ async def test_imports_are_rebuilt_once_they_have_finished(kept: Kept) -> None:
     again = [Rebuild(key=ANNA, cause="i", fresh=False)]
     await store.commit(Effects(owned=owned, position=2, touched=again))
     assert await store.ready([1, 2], 10) == []
-    finish = Finish(cause="i", positions={1: 8, 2: 9}, through=5_000, with_flows=True)
+    other = Finish(
+        workspace="other", cause="i", positions={1: 8, 2: 9}, through=5_000, with_flows=False
+    )
+    await store.commit(Effects(owned=owned, position=9, finishes=[other]))
+    assert await store.ready([1, 2], 10) == []
+    finish = Finish(
+        workspace="default", cause="i", positions={1: 8, 2: 9}, through=5_000, with_flows=True
+    )
     await store.commit(Effects(owned=owned, position=9, finishes=[finish]))
     ready = await store.ready([1, 2], 10)
     assert ready == [
@@ -182,7 +189,9 @@ async def test_imports_go_before_what_is_filled(kept: Kept) -> None:
     begun = Adoption(version=5, fill=["default"])
     await store.commit(Effects(owned=owned, position=2, adoption=begun))
     touched = [Rebuild(key=BEA, cause="i")]
-    finish = Finish(cause="i", positions={2: 8}, through=5_000, with_flows=False)
+    finish = Finish(
+        workspace="default", cause="i", positions={2: 8}, through=5_000, with_flows=False
+    )
     await store.commit(Effects(owned=owned, position=8, touched=touched, finishes=[finish]))
     assert [todo.cause for todo in await store.ready([1, 2], 10)] == ["i", FILL]
 
