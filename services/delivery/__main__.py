@@ -29,6 +29,7 @@ async def run(settings: DeliverySettings, stop: Stop, announce: Announce) -> Non
                 settings.delivery_listen,
                 app.register,
                 drain_seconds=settings.drain_seconds,
+                access=app.access,
             )
         )
         tasks.start(

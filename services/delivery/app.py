@@ -17,9 +17,11 @@ from hairspring.database.pool import open_pool
 from hairspring.ownership.port import new_replica_id
 from hairspring.ownership.postgres import MIGRATIONS as OWNERSHIP
 from hairspring.ownership.postgres import PostgresOwnership, install_shards
+from hairspring.runtime.access import Access
 from hairspring.runtime.client import open_channel
 from hairspring.runtime.clock import Clock, now_ms
 from hairspring.runtime.config import BadSettings
+from hairspring.runtime.looking_up import access_by, at_ingest
 from hairspring.runtime.metrics import serve_metrics
 from hairspring.services.delivery.adapters.definitions import Definitions
 from hairspring.services.delivery.adapters.evaluator import Evaluator
@@ -53,6 +55,7 @@ class App:
     replica: Replica
     listing: Listing
     privacy: PrivacyHandlers
+    access: Access
 
     def register(self, server: grpc.aio.Server) -> Sequence[str]:
         """Add the handlers to a server; answers the full names of their services."""
@@ -85,9 +88,11 @@ async def build(settings: DeliverySettings, clock: Clock = now_ms) -> AsyncItera
             )
         )
         queue = await stack.enter_async_context(RedisDelayQueue.open(settings.redis_url, NAMESPACE))
-        channel = await stack.enter_async_context(open_channel(settings.evaluator_address))
+        token = settings.own_token
+        channel = await stack.enter_async_context(open_channel(settings.evaluator_address, token))
         evaluator = Evaluator(channel)
-        ingest = Ingest(await stack.enter_async_context(open_channel(settings.ingest_address)))
+        to_ingest = await stack.enter_async_context(open_channel(settings.ingest_address, token))
+        ingest = Ingest(to_ingest)
         mailer = await stack.enter_async_context(SmtpMailer.open(server, clock))
 
         store = PostgresDeliveryStore(pool, SCHEMA)
@@ -118,8 +123,12 @@ async def build(settings: DeliverySettings, clock: Clock = now_ms) -> AsyncItera
         watch = Watch(ledger, waits, queue)
         await stack.enter_async_context(serve_metrics(settings.delivery_metrics, [watch.refresh]))
         listing = Listing(pool, SCHEMA)
-        privacy = PrivacyHandlers(listing, store, channel, settings.shards)
-        yield App(replica=replica, listing=listing, privacy=privacy)
+        yield App(
+            replica=replica,
+            listing=listing,
+            privacy=PrivacyHandlers(listing, store, channel, settings.shards),
+            access=access_by(at_ingest(to_ingest), settings),
+        )
 
 
 def mail_settings(settings: DeliverySettings) -> tuple[Server, Sender]:

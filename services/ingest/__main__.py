@@ -26,6 +26,8 @@ async def run(settings: IngestSettings, stop: Stop, announce: Announce) -> None:
             app.register,
             drain_seconds=settings.drain_seconds,
             more_errors=ERRORS,
+            access=app.access,
+            limits=app.rates,
         ) as server,
     ):
         announce(server.address)

@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import grpc
 from hairspring.contracts.event.v1 import event_log_service_pb2_grpc, event_service_pb2_grpc
+from hairspring.contracts.key.v1 import key_service_pb2_grpc
 from hairspring.contracts.privacy.v1 import privacy_service_pb2_grpc
 from hairspring.database.migrations import Migrations, migrate
 from hairspring.database.notices import Notices
@@ -17,14 +18,18 @@ from hairspring.database.pool import DatabaseUnavailable, open_pool
 from hairspring.log import port, postgres
 from hairspring.log.deletions import Deletions
 from hairspring.log.port import Appended, Entry, Log
+from hairspring.runtime.access import Access
 from hairspring.runtime.clock import now_ms
+from hairspring.runtime.limits import Limits as Rates
+from hairspring.runtime.looking_up import access_by
 from hairspring.runtime.metrics import serve_metrics
 from hairspring.runtime.patience import until_it_works
 from hairspring.runtime.tasks import Supervisor
 from hairspring.services.ingest.adapters.installation import settle_shards
 from hairspring.services.ingest.appending import Append, Outcome
+from hairspring.services.ingest.adapters.keys import KeyTable
 from hairspring.services.ingest.collecting.collector import Bounds, Collector
-from hairspring.services.ingest.collecting.keys import workspace_of_key
+from hairspring.services.ingest.collecting.keys import Entrance
 from hairspring.services.ingest.collecting.pages import Bundle
 from hairspring.services.ingest.collecting.refusals import tell
 from hairspring.services.ingest.collecting.routes import Routes
@@ -35,6 +40,7 @@ from hairspring.services.ingest.gone import Gone
 from hairspring.services.ingest.group_commit import GroupCommit, Limits
 from hairspring.services.ingest.history import History
 from hairspring.services.ingest.imports import CONCURRENT, Imports
+from hairspring.services.ingest.key_handlers import KeyHandlers
 from hairspring.services.ingest.log_handlers import MAX_ANSWER_BYTES, EventLogHandlers
 from hairspring.services.ingest.metrics import WAITING, refresh_head
 from hairspring.services.ingest.privacy_handlers import PrivacyHandlers
@@ -57,17 +63,22 @@ class App:
 
     events: EventHandlers
     log: EventLogHandlers
+    keys: KeyHandlers
     collector: Routes
     privacy: PrivacyHandlers
+    access: Access
+    rates: Rates
 
     def register(self, server: grpc.aio.Server) -> list[str]:
         """Add the handlers to a server, and answer the names of their services."""
         event_service_pb2_grpc.add_EventServiceServicer_to_server(self.events, server)
         event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server(self.log, server)
+        key_service_pb2_grpc.add_KeyServiceServicer_to_server(self.keys, server)
         privacy_service_pb2_grpc.add_PrivacyServiceServicer_to_server(self.privacy, server)
         return [
             "hairspring.event.v1.EventService",
             "hairspring.event.v1.EventLogService",
+            "hairspring.key.v1.KeyService",
             "hairspring.privacy.v1.PrivacyService",
         ]
 
@@ -123,11 +134,14 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
             serve_metrics(settings.ingest_metrics, [lambda: refresh_head(read)])
         )
         bounds = bounds_of(settings)
+        keys = KeyTable(pool, SCHEMA)
+        access = access_by(keys.look_up, settings)
+        rates = Rates(settings.ingest_key_events)
         yield App(
             events=EventHandlers(recording, imports),
             collector=Routes(
                 Collector(recording, tell, bounds),
-                workspace_of_key,
+                Entrance(access, rates),
                 bounds,
                 clock=now_ms,
                 public_url=settings.ingest_url,
@@ -151,6 +165,9 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
                 deletions,
                 shards=shards,
             ),
+            keys=KeyHandlers(keys, now_ms),
+            access=access,
+            rates=rates,
         )
 
 

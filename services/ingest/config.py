@@ -11,7 +11,8 @@ class IngestSettings(Settings):
     Spans of time are in seconds unless their name says otherwise, sizes in bytes. `ingest_http` is
     where the collector listens, empty for nowhere; `ingest_url` is how senders reach it, where the
     Host that they ask for does not say so; `ingest_analytics_js` is the file of Segment's bundle
-    for browsers, where it is to be served.
+    for browsers, where it is to be served. `ingest_key_events` is how many events a second may come
+    with each key that says nothing else, 0 for any number.
     """
 
     shards: int | None = Field(default=None, ge=1, le=32768)
@@ -28,6 +29,7 @@ class IngestSettings(Settings):
     ingest_batch_bytes: int = Field(default=512 * 1024, ge=1024)
     ingest_batch_events: int = Field(default=2_500, ge=1)
     ingest_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    ingest_key_events: int = Field(default=0, ge=0)
     ingest_requests: int = Field(default=512, ge=1)
     ingest_skew_days: float = Field(default=7.0, ge=0, le=36_500)
 

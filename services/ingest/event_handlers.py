@@ -7,12 +7,12 @@ from typing import Any
 import orjson
 from hairspring.contracts.event.v1 import event_pb2, event_service_pb2, event_service_pb2_grpc
 from hairspring.runtime.errors import InvalidInput
+from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.ingest.imports import Imports
 from hairspring.services.ingest.judging import check_id
 from hairspring.services.ingest.recording import Recording, Result, Status
 from hairspring.services.ingest.streaming import Asked, answered
 from hairspring.services.ingest.tracing import note_call
-from hairspring.services.ingest.workspaces import workspace_of
 from hairspring.wire.times import set_ms
 
 MAX_EVENTS = 2_500

@@ -1,6 +1,7 @@
 """Answers the calls of EventLogService over the log."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 from hairspring.contracts.event.v1 import event_log_service_pb2 as contract
@@ -8,9 +9,9 @@ from hairspring.contracts.event.v1 import event_log_service_pb2_grpc, event_pb2
 from hairspring.log.port import ERASED, Batch, Log, Record
 from hairspring.log.shards import shard_of
 from hairspring.runtime.errors import Exhausted, InvalidInput
+from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.ingest.history import History
 from hairspring.services.ingest.judging import check_id
-from hairspring.services.ingest.workspaces import workspace_of
 from hairspring.wire.events import read_record
 from hairspring.wire.times import from_ms, to_ms
 
@@ -43,6 +44,8 @@ class EventLogHandlers(event_log_service_pb2_grpc.EventLogServiceServicer):
             self._positions(request), after, max_batch=size, stop_at_head=request.stop_at_head
         )
         async for batch in batches:
+            if request.workspace_id:
+                batch = of_workspace(batch, request.workspace_id)
             for part in parts(batch, self._horizon):
                 yield part
 
@@ -145,6 +148,11 @@ def to_event_record(
 def size_of(record: Record) -> int:
     """Answer about how many bytes a record takes in an answer."""
     return len(record.payload) + len(record.profile) + 60
+
+
+def of_workspace(batch: Batch, workspace: str) -> Batch:
+    """Answer the records of a batch that are of one workspace."""
+    return replace(batch, records=[one for one in batch.records if one.workspace == workspace])
 
 
 def parts(batch: Batch, horizon: int | None = None) -> Iterator[contract.TailEventsResponse]:

@@ -25,6 +25,7 @@ async def run(settings: EvaluatorSettings, stop: Stop, announce: Announce) -> No
             app.register,
             drain_seconds=settings.drain_seconds,
             more_errors=ERRORS,
+            access=app.access,
         ) as serving,
     ):
         told, listen = settings.evaluator_advertise, settings.evaluator_listen

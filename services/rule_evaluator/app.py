@@ -43,8 +43,10 @@ from hairspring.ownership import postgres as ownership_postgres
 from hairspring.ownership.port import Owned, new_replica_id
 from hairspring.ownership.postgres import PostgresOwnership, install_shards
 from hairspring.ownership.reading import ShardReader
+from hairspring.runtime.access import Access
 from hairspring.runtime.client import open_channel
 from hairspring.runtime.clock import Clock, now_ms
+from hairspring.runtime.looking_up import access_by, at_ingest
 from hairspring.runtime.metrics import serve_metrics
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.adapters.profiles import Profiles
@@ -88,6 +90,7 @@ ERRORS = {
 class App:
     """The parts that the process runs."""
 
+    access: Access
     evaluation: Evaluation
     definitions: DefinitionHandlers
     deletions: Deletions
@@ -145,7 +148,7 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
             )
         )
         queue = await enter(RedisDelayQueue.open(settings.redis_url, QUEUE))
-        channel = await enter(open_channel(settings.ingest_address))
+        channel = await enter(open_channel(settings.ingest_address, settings.own_token))
         log = PostgresLog(pool, notices, SCHEMA)
         store = PostgresStore(pool, SCHEMA, ownership, log)
         definitions = DefinitionStore(pool, SCHEMA)
@@ -153,7 +156,7 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
         applying = Applying(definitions, book, clock)
         events = EventLog(channel)
         shards = ShardReader(pool, SCHEMA)
-        peers = await enter(Peers.open(shards))
+        peers = await enter(Peers.open(shards, settings.own_token))
 
         explaining = Explaining(
             events,
@@ -199,6 +202,7 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
             peers, evaluation, store, events, explaining, clock, settings.shards
         )
         yield App(
+            access=access_by(at_ingest(channel), settings),
             evaluation=evaluation,
             definitions=DefinitionHandlers(definitions, applying),
             deletions=store.deletions,
@@ -209,6 +213,7 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
                 events,
                 clock,
                 ingest_address=settings.ingest_address,
+                token=settings.own_token,
                 horizon=settings.horizon_ms,
             ),
             ownership=ownership,

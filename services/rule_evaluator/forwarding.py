@@ -21,12 +21,12 @@ from hairspring.runtime.errors import (
     Problem,
     Unavailable,
 )
+from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.rule_evaluator.evaluation import NotOwned
 from hairspring.services.rule_evaluator.handlers.memberships import (
     MOST_QUESTIONS,
     MembershipHandlers,
 )
-from hairspring.services.rule_evaluator.handlers.pages import workspace_of
 from hairspring.services.rule_evaluator.peers import Peers
 from hairspring.services.rule_evaluator.work import TermEnded
 

@@ -19,10 +19,11 @@ _EVERYWHERE = ("0.0.0.0", "[::]", "::")
 class Peers:
     """Finds the owner of a shard. `own` is where this replica is reached itself."""
 
-    def __init__(self, shards: ShardReader, stack: AsyncExitStack) -> None:
+    def __init__(self, shards: ShardReader, stack: AsyncExitStack, token: str) -> None:
         self.own = ""
         self._shards = shards
         self._stack = stack
+        self._token = token
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._addresses: dict[int, str] = {}
         self._read_at = float("-inf")
@@ -30,10 +31,10 @@ class Peers:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, shards: ShardReader) -> AsyncIterator["Peers"]:
-        """Keeps channels until the end of the block."""
+    async def open(cls, shards: ShardReader, token: str) -> AsyncIterator["Peers"]:
+        """Keeps channels, which bear a token, until the end of the block."""
         async with AsyncExitStack() as stack:
-            yield cls(shards, stack)
+            yield cls(shards, stack, token)
 
     async def address_of(self, shard: int) -> str:
         """Where another replica that owns a shard is reached, as host:port; empty for nowhere."""
@@ -53,7 +54,7 @@ class Peers:
     async def channel(self, address: str) -> grpc.aio.Channel:
         """A channel to a replica, the same one each time."""
         if address not in self._channels:
-            channel = open_channel(address)
+            channel = open_channel(address, self._token)
             self._channels[address] = channel
             self._stack.push_async_callback(channel.close)
         return self._channels[address]

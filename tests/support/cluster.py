@@ -42,6 +42,9 @@ from hairspring.wire.transitions import transition_json
 
 from tests.support.waiting import eventually
 
+TOKEN = "the-token-of-the-deployment"
+"""What the services show each other, and what tests show them: everything is open to it."""
+
 SERVICES = ("ingest", "rule_evaluator", "delivery")
 _LISTEN = {"ingest": "INGEST", "rule_evaluator": "EVALUATOR", "delivery": "DELIVERY"}
 
@@ -158,7 +161,7 @@ class Cluster:
         self.replicas: list[Service] = []
         self._environment = environment or {}
         self._directory = directory
-        self._channels = {s.name: open_channel(s.address) for s in services}
+        self._channels = {s.name: open_channel(s.address, TOKEN) for s in services}
         channel = self._channels["ingest"]
         self.events = event_service_pb2_grpc.EventServiceStub(channel)
         self.log = event_log_service_pb2_grpc.EventLogServiceStub(channel)
@@ -173,8 +176,8 @@ class Cluster:
 
     @property
     def addresses(self) -> dict[str, str]:
-        """The settings with which clients find the services."""
-        return {
+        """The settings with which clients find the services, and are let in."""
+        return {"HAIRSPRING_KEY": TOKEN} | {
             f"HAIRSPRING_{_LISTEN[name]}_ADDRESS": service.address
             for name, service in self.services.items()
         }
@@ -280,6 +283,7 @@ async def cluster(
         "HAIRSPRING_REDIS_URL": redis_url,
         "HAIRSPRING_SMTP_URL": smtp_url,
         "HAIRSPRING_MAIL_FROM": "shop@example.com",
+        "HAIRSPRING_SERVICE_TOKEN": TOKEN,
         **{f"HAIRSPRING_{name.upper()}": value for name, value in settings.items()},
     }
     made = [Service(name, environment, directory) for name in services]

@@ -14,7 +14,7 @@ from hairspring.services.ingest.config import IngestSettings
 from hairspring.services.rule_evaluator import __main__ as evaluator
 from hairspring.services.rule_evaluator.config import EvaluatorSettings
 
-from tests.support.cluster import Cluster, Service
+from tests.support.cluster import TOKEN, Cluster, Service
 
 SHARDS = 8
 
@@ -33,6 +33,7 @@ async def within(
     settings: dict[str, Any] = {
         "postgres_url": postgres_url,
         "redis_url": redis_url,
+        "service_token": TOKEN,
         "shards": SHARDS,
         "ingest_listen": addresses["ingest"],
         "ingest_address": addresses["ingest"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
 
@@ -27,6 +27,8 @@ _DEFAULTS: dict[Service, str] = {
     "evaluator": "127.0.0.1:7302",
     "delivery": "127.0.0.1:7303",
 }
+_KEY = "HAIRSPRING_KEY"
+_SERVICE_TOKEN = "HAIRSPRING_SERVICE_TOKEN"
 
 
 P = ParamSpec("P")
@@ -46,6 +48,9 @@ class Running:
     delivery: str
     #: Where SDKs send to, as a URL; empty where an older `up` runs.
     collector: str = ""
+    #: What commands show, and what only those show that concern the whole deployment.
+    key: str = field(default="", repr=False)
+    service_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,23 @@ def find(service: Service, address: str | None = None) -> Target:
         running = latest()
         chosen = getattr(running, service) if running else _DEFAULTS[service]
     return Target(service=service, address=chosen, variable=variable)
+
+
+def key_for(target: Target, *, for_deployment: bool = False) -> str:
+    """Find the token to show: as the settings say, else that of a running `up` which is meant.
+
+    The token of the deployment is shown only where a command is `for_deployment`. What `up` keeps
+    is shown to nobody else.
+    """
+    settings = [os.environ.get(_KEY, "").strip()]
+    if for_deployment:
+        settings.insert(0, os.environ.get(_SERVICE_TOKEN, "").partition(",")[0].strip())
+    if told := next(filter(None, settings), ""):
+        return told
+    running = latest()
+    if running is None or target.address != getattr(running, target.service):
+        return ""
+    return running.service_token if for_deployment else running.key
 
 
 def announce(running: Running) -> Path:

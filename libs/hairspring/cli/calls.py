@@ -12,12 +12,18 @@ import click
 import grpc
 import grpc.aio
 
-from hairspring.cli.addresses import Service, Target, find
+from hairspring.cli.addresses import Service, Target, find, key_for
 from hairspring.runtime.client import open_channel
 
 DEADLINE_SECONDS = 90.0
 """How long a call may take; the services themselves bound what they do more tightly."""
 
+_NEEDS_KEY = {
+    grpc.StatusCode.UNAUTHENTICATED: "Commands show the key in HAIRSPRING_KEY, or that of a "
+    "running `hairspring up`.",
+    grpc.StatusCode.PERMISSION_DENIED: "Set HAIRSPRING_KEY to a key that may, or, where the whole "
+    "deployment is concerned, HAIRSPRING_SERVICE_TOKEN to its token.",
+}
 _STATUS_DETAILS = "grpc-status-details-bin"
 
 
@@ -31,14 +37,21 @@ class ServiceError(click.ClickException):
 
 @asynccontextmanager
 async def open_service(
-    service: Service, address: str | None = None
+    service: Service,
+    address: str | None = None,
+    *,
+    key: str | None = None,
+    for_deployment: bool = False,
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """Open a channel to a service, found as `addresses.find` does.
+    """Open a channel to a service, found as `addresses.find` does, that shows a key.
 
-    Errors of calls within the block become `ServiceError`.
+    The key is the given one, else what `addresses.key_for` finds. Errors of calls within the block
+    become `ServiceError`.
     """
     target = find(service, address)
-    async with open_channel(target.address) as channel:
+    if key is None:
+        key = key_for(target, for_deployment=for_deployment)
+    async with open_channel(target.address, key) as channel:
         with errors_told(target):
             yield channel
 
@@ -70,6 +83,8 @@ def _told(error: grpc.aio.AioRpcError, target: Target) -> ServiceError:
             f"{target.service} with --address or {target.variable}.",
             code,
         )
+    if code in _NEEDS_KEY:
+        return ServiceError(f"{error.details()}\n{_NEEDS_KEY[code]}", code)
     return ServiceError(error.details() or f"{target.address} answered {code.name}.", code)
 
 

@@ -47,6 +47,7 @@ _COMMANDS = {
     "runs": _Place("runs", "runs", "List the runs of flows."),
     "messages": _Place("messages", "messages", "List what was sent, and what was not and why."),
     "shards": _Place("shards", "shards", "Tell which evaluator works on which shards."),
+    "keys": _Place("keys", "keys", "Make, list and revoke the keys to workspaces."),
     "export": _Place("export", "export", "Write out what is recorded."),
     "completion": _Place("completion", "completion", "Print the completion script of a shell."),
 }

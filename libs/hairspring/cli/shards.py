@@ -40,7 +40,7 @@ def shards(output_format: str, address: str | None) -> None:
 
 
 async def _print(output_format: str, address: str | None) -> None:
-    async with calls.open_service("evaluator", address) as channel:
+    async with calls.open_service("evaluator", address, for_deployment=True) as channel:
         response = await ShardServiceStub(channel).ListShards(
             service_pb.ListShardsRequest(), timeout=calls.DEADLINE_SECONDS
         )

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hairspring.cli import own_keys
+from hairspring.cli.own_keys import OwnKeys
 from hairspring.cli.service_process import ServiceProcess, Tell, inherited_environment
 from hairspring.embedded.errors import EmbeddedError, ServerAway
 from hairspring.embedded.locks import locked, prepare
@@ -25,6 +27,7 @@ COLLECTOR = "collector"
 USUAL_PORTS = {COLLECTOR: 7300, "ingest": 7301, "evaluator": 7302, "delivery": 7303}
 _MODULES = {"ingest": "ingest", "evaluator": "rule_evaluator", "delivery": "delivery"}
 _HTTP = "HAIRSPRING_INGEST_HTTP"
+_SERVICE_TOKEN = "HAIRSPRING_SERVICE_TOKEN"
 _SENDER = "Hairspring <hairspring@localhost>"
 _RESTART_PAUSE = 1.0
 _PROBE_MS = 3_000
@@ -61,6 +64,7 @@ class Stack:
     servers: Mapping[str, int]
     #: The processes, by the name of the service.
     services: Mapping[str, ServiceProcess]
+    keys: OwnKeys
 
 
 @asynccontextmanager
@@ -80,6 +84,7 @@ async def run_stack(options: Options, tell: Tell) -> AsyncIterator[Stack]:
             socket.create_server((LOOPBACK, ports[COLLECTOR]), backlog=_BACKLOG)
         )
         environment[_HTTP] = f"fd:{collector.fileno()}"
+        keys = _begin_keys(data, environment)
         services = {
             name: ServiceProcess(
                 module,
@@ -92,6 +97,8 @@ async def run_stack(options: Options, tell: Tell) -> AsyncIterator[Stack]:
         }
         stack.push_async_callback(_stop_all, services)
         await _start_all(services)
+        if keys.service_token:
+            keys = await own_keys.complete(data, keys, services["ingest"].address)
         for name, service in services.items():
             _keep(stack, f"keep-{name}", partial(service.keep, tell))
         yield Stack(
@@ -105,7 +112,17 @@ async def run_stack(options: Options, tell: Tell) -> AsyncIterator[Stack]:
             sink=sink,
             servers=servers,
             services=services,
+            keys=keys,
         )
+
+
+def _begin_keys(data: Path, environment: dict[str, str]) -> OwnKeys:
+    """Give the services their token, unless a setting says that there are no keys."""
+    if environment.get("HAIRSPRING_AUTH") == "off":
+        return OwnKeys()
+    keys = own_keys.begin(data, environment.get(_SERVICE_TOKEN, ""))
+    environment[_SERVICE_TOKEN] = environment.get(_SERVICE_TOKEN) or keys.service_token
+    return keys
 
 
 async def _enter_servers(

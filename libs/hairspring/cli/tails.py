@@ -20,10 +20,12 @@ from hairspring.runtime.client import open_channel
 _PAUSE_SECONDS = 0.5
 
 
-async def follow_records(address: str, heard: Callable[[Sequence[pb.Record]], None]) -> None:
+async def follow_records(
+    address: str, key: str, heard: Callable[[Sequence[pb.Record]], None]
+) -> None:
     """Hand over the records from now on, without end; what an outage delays comes after it."""
     after = AT_THE_HEAD
-    async with open_channel(address) as channel:
+    async with open_channel(address, key) as channel:
         stub = TransitionServiceStub(channel)
         while True:
             try:

@@ -69,7 +69,8 @@ async def _run(options: Options) -> None:
             _welcome(stack)
             async with asyncio.TaskGroup() as watching:
                 watching.create_task(
-                    tails.follow_records(stack.evaluator, narrator.hear_records), name="records"
+                    tails.follow_records(stack.evaluator, stack.keys.key, narrator.hear_records),
+                    name="records",
                 )
                 watching.create_task(
                     tails.follow_log(stack.services["delivery"].log, narrator.hear_delivery),
@@ -88,6 +89,8 @@ def _announced(stack: Stack) -> Iterator[None]:
         evaluator=stack.evaluator,
         delivery=stack.delivery,
         collector=stack.collector,
+        key=stack.keys.key,
+        service_token=stack.keys.service_token,
     )
     beside = stack.data / "up.json"
     addresses.write_private(beside, orjson.dumps(asdict(running)))
@@ -102,6 +105,7 @@ def _announced(stack: Stack) -> Iterator[None]:
 def _welcome(stack: Stack) -> None:
     rows = {
         "SDKs send to": stack.collector,
+        **({"their write key": stack.keys.write_key} if stack.keys.write_key else {}),
         "ingest": stack.ingest,
         "rule-evaluator": stack.evaluator,
         "delivery": stack.delivery,

@@ -41,7 +41,7 @@ def service_command(
     @click.option("--ready-fd", type=int, help="Write one JSON line here once it is ready.")
     def command(die_with_parent: bool, ready_fd: int | None) -> None:
         try:
-            told = load(settings, required=needed)
+            told = load(settings, required=needed, serves=True)
         except BadSettings as error:
             click.echo(f"hairspring: {error}", err=True)
             sys.exit(2)

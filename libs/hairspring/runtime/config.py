@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hairspring.runtime.keys import service_tokens
+
 PREFIX = "HAIRSPRING_"
 
 _HINTS = {
@@ -14,6 +16,8 @@ _HINTS = {
     "redis_url": "for instance redis://localhost:6379/0",
     "smtp_url": "for instance smtp://localhost:25",
     "mail_from": "for instance shop@example.com",
+    "service_token": "the same for all services of the deployment, for instance to what "
+    "`openssl rand -hex 24` says; HAIRSPRING_AUTH=off does without keys, and lets anybody in",
 }
 
 _REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
@@ -27,7 +31,9 @@ class BadSettings(Exception):
 class Settings(BaseSettings):
     """What the processes are told by their environment. Addresses are host:port.
 
-    `..._metrics` is where a service offers its metrics; empty for nowhere.
+    `..._metrics` is where a service offers its metrics; empty for nowhere. `service_token` is what
+    the services of a deployment show each other: several may be parted by commas, all are good, and
+    the first is shown.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
@@ -48,6 +54,9 @@ class Settings(BaseSettings):
     ingest_metrics: str = ""
     evaluator_metrics: str = ""
     delivery_metrics: str = ""
+
+    auth: Literal["on", "off"] = "on"
+    service_token: str = Field(default="", repr=False)
 
     horizon_days: int = Field(default=90, ge=1, le=3_650)
     timers_ahead_hours: float = Field(default=6.0, ge=0.001, le=8_760)
@@ -73,6 +82,22 @@ class Settings(BaseSettings):
             raise ValueError("its port is no number up to 65535") from None
         return url
 
+    @field_validator("service_token")
+    @classmethod
+    def _cannot_be_guessed(cls, told: str) -> str:
+        service_tokens(told)
+        return told
+
+    @property
+    def service_tokens(self) -> list[str]:
+        """The tokens of the deployment; empty where it does without keys."""
+        return service_tokens(self.service_token) if self.auth == "on" else []
+
+    @property
+    def own_token(self) -> str:
+        """The token to show to the other services; empty where they want none."""
+        return next(iter(self.service_tokens), "")
+
     @property
     def horizon_ms(self) -> int:
         """How far back history is judged, in milliseconds."""
@@ -87,16 +112,18 @@ class Settings(BaseSettings):
 S = TypeVar("S", bound=Settings)
 
 
-def load(kind: type[S], *, required: Iterable[str] = ()) -> S:
+def load(kind: type[S], *, required: Iterable[str] = (), serves: bool = False) -> S:
     """Read the settings from the environment.
 
+    A process that `serves` needs the token of the deployment too, unless it does without keys.
     Raises BadSettings with a sentence for every setting that is wrong, or required and not set.
     """
     try:
         settings = kind()
     except ValidationError as error:
         raise BadSettings(_sentence(error)) from None
-    missing = [name for name in required if not getattr(settings, name)]
+    needed = [*required, *(["service_token"] if serves and settings.auth == "on" else [])]
+    missing = [name for name in needed if not getattr(settings, name)]
     if missing:
         raise BadSettings(" ".join(_missing(name) for name in missing))
     return settings

@@ -6,6 +6,7 @@ wrong on our side". Each status carries a google.rpc.ErrorInfo with the reason a
 
 import socket
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import asyncpg
 import grpc
@@ -62,8 +63,20 @@ class NotNow(Problem):
     """The request does not fit how things stand, and trying again does not help."""
 
 
+class Unauthenticated(Problem):
+    """Nothing says who calls, or what says so is good for nothing."""
+
+
+class Forbidden(Problem):
+    """Whoever calls may not do this."""
+
+
 class Exhausted(Problem):
-    """There is too much of it: wait and try again."""
+    """There is too much of it: wait and try again, after `retry_ms` where that is known."""
+
+    def __init__(self, message: str, *, retry_ms: int = 0, **metadata: str) -> None:
+        super().__init__(message, **metadata)
+        self.retry_ms = retry_ms
 
 
 class Unavailable(Problem):
@@ -76,6 +89,8 @@ TABLE: dict[type[BaseException], grpc.StatusCode] = {
     AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
     Conflict: grpc.StatusCode.ABORTED,
     NotNow: grpc.StatusCode.FAILED_PRECONDITION,
+    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    Forbidden: grpc.StatusCode.PERMISSION_DENIED,
     Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
 }
@@ -144,7 +159,8 @@ def status_of(
     if isinstance(error, Problem):
         violations = error.violations if isinstance(error, InvalidInput) else ()
         name = type(error).__name__
-        return make_status(code, error.message, name, error.metadata, violations)
+        retry_ms = error.retry_ms if isinstance(error, Exhausted) else 0
+        return make_status(code, error.message, name, error.metadata, violations, retry_ms)
     known = any(kind in (more or {}) for kind in type(error).__mro__)
     if known:
         return make_status(code, str(error), type(error).__name__)
@@ -157,12 +173,21 @@ def make_status(
     name: str,
     metadata: Mapping[str, str] | None = None,
     violations: Sequence[tuple[str, str]] = (),
+    retry_ms: int = 0,
 ) -> grpc.Status:
-    """Build a rich status; the reason is the error's name in upper case with underscores."""
+    """Build a rich status; the reason is the error's name in upper case with underscores.
+
+    With `retry_ms`, a RetryInfo tells after how many milliseconds to try again.
+    """
     reason = "".join("_" + c if c.isupper() else c.upper() for c in name).lstrip("_")
-    details = [error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata or {})]
+    details: list[Any] = [
+        error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata or {})
+    ]
     if violations:
         details.append(_bad_request(violations))
+    if retry_ms:
+        details.append(error_details_pb2.RetryInfo())
+        details[-1].retry_delay.FromMilliseconds(retry_ms)
     number = code_pb2.Code.Value("CANCELLED" if code.name == "CANCELED" else code.name)
     status = status_pb2.Status(code=number, message=message[:LONGEST_MESSAGE])
     for detail in details:

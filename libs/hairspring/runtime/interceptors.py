@@ -1,17 +1,22 @@
-"""What happens around every call: errors become statuses, streams end when the server drains."""
+"""What happens around every call: who may make it, errors to statuses, an end when we drain."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
 
-from hairspring.runtime import errors
+from hairspring.runtime import errors, scopes
+from hairspring.runtime.access import FRESH_SECONDS, Access
+from hairspring.runtime.keys import Caller, Scope, bearer
+from hairspring.runtime.limits import Limits
 from hairspring.runtime.logging import get_logger
 
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
 
 DRAINING = "the service is shutting down; call again"
+REVOKED = "the key that this stream was opened with was revoked; open it with another"
 
 
 class Traffic:
@@ -41,13 +46,22 @@ class Traffic:
 
 
 class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc, unused-ignore]
-    """Wraps every method once, and answers errors by the table of `errors`."""
+    """Wraps every method once: lets in who may, and answers errors by the table of `errors`."""
 
     def __init__(
-        self, traffic: Traffic, more: Mapping[type[BaseException], grpc.StatusCode] | None = None
+        self,
+        traffic: Traffic,
+        more: Mapping[type[BaseException], grpc.StatusCode] | None = None,
+        *,
+        access: Access,
+        scopes_by_path: Mapping[str, Scope],
+        limits: Limits | None = None,
     ) -> None:
         self._traffic = traffic
         self._more = dict(more or {})
+        self._access = access
+        self._scopes = scopes_by_path
+        self._limits = limits or Limits()
         self._wrapped: dict[str, Any] = {}
         self._log = get_logger()
 
@@ -84,10 +98,13 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc, unused-ignore]
         return grpc.stream_stream_rpc_method_handler(call, **codec)
 
     def _unary(self, method: str, behaviour: Any) -> Any:
+        enter = self._entrance(method)
+
         async def call(request: Any, context: Any) -> Any:
             traffic = self._traffic
             traffic.unary += 1
             try:
+                _, request = await enter(request, context)
                 return await behaviour(request, context)
             except Exception as error:
                 return await self._answer(method, error, context)
@@ -98,16 +115,22 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc, unused-ignore]
         return call
 
     def _stream(self, method: str, behaviour: Any) -> Any:
+        enter = self._entrance(method)
+
         async def call(request: Any, context: Any) -> AsyncIterator[Any]:
             traffic = self._traffic
             traffic.streams += 1
-            answers = behaviour(request, context)
-            if not hasattr(answers, "__aiter__"):
-                # Health's Watch writes by the context instead of yielding.
-                answers = _nothing_yielded(answers)
             try:
-                async for answer in _until(traffic.draining, answers):
-                    yield answer
+                caller, request = await enter(request, context)
+                answers = behaviour(request, context)
+                if not hasattr(answers, "__aiter__"):
+                    # Health's Watch writes by the context instead of yielding.
+                    answers = _nothing_yielded(answers)
+                async with self._watched(caller, context) as shut_out:
+                    async for answer in _until([traffic.draining, shut_out], answers):
+                        yield answer
+                    if shut_out.is_set():
+                        raise errors.Unauthenticated(REVOKED)
                 if traffic.draining.is_set():
                     raise errors.Unavailable(DRAINING)
             except Exception as error:
@@ -117,6 +140,61 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc, unused-ignore]
                 traffic.changed()
 
         return call
+
+    def _entrance(self, method: str) -> Callable[[Any, Any], Awaitable[tuple[Any, Any]]]:
+        """Make what a call of a method passes first: it answers who calls, and the request.
+
+        Raises Unauthenticated, Forbidden, Exhausted or Unavailable.
+        """
+        if scopes.is_open(method):
+            return _let_in
+        scope = self._scopes[method]
+
+        async def enter(request: Any, context: Any) -> tuple[Caller, Any]:
+            caller = await self._access.caller_of(_token(context))
+            scopes.check(caller, scope)
+            if hasattr(request, "__aiter__"):
+                return caller, self._admitted(caller, scope, request)
+            self._admit(caller, scope, request)
+            return caller, request
+
+        return enter
+
+    def _admit(self, caller: Caller, scope: Scope, request: Any) -> None:
+        scopes.settle(caller, request)
+        if scope is Scope.WRITE:
+            self._limits.take(caller, scopes.events_in(request))
+
+    async def _admitted(
+        self, caller: Caller, scope: Scope, requests: AsyncIterator[Any]
+    ) -> AsyncIterator[Any]:
+        async for request in requests:
+            self._admit(caller, scope, request)
+            yield request
+
+    @contextlib.asynccontextmanager
+    async def _watched(self, caller: Caller | None, context: Any) -> AsyncIterator[asyncio.Event]:
+        """Give what is set once the key that a stream was opened with opens nothing any more."""
+        shut_out = asyncio.Event()
+        if caller is None or caller.workspace is None:
+            yield shut_out
+            return
+
+        async def watch() -> None:
+            while not shut_out.is_set():
+                await asyncio.sleep(FRESH_SECONDS)
+                try:
+                    await self._access.caller_of(_token(context))
+                except errors.Unauthenticated:
+                    shut_out.set()
+                except errors.Problem:
+                    continue
+
+        watching = asyncio.create_task(watch(), name="stream-key")
+        try:
+            yield shut_out
+        finally:
+            watching.cancel()
 
     async def _answer(self, method: str, error: Exception, context: Any) -> None:
         """End the call with the status of the error; what nobody foresaw is logged whole."""
@@ -130,20 +208,32 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc, unused-ignore]
         await context.abort(status.code, status.details, status.trailing_metadata)
 
 
+async def _let_in(request: Any, context: Any) -> tuple[None, Any]:
+    return None, request
+
+
+def _token(context: Any) -> str:
+    """Answer the token that a call bears, empty where there is none."""
+    for key, value in context.invocation_metadata() or ():
+        if key == "authorization" and isinstance(value, str):
+            return bearer(value)
+    return ""
+
+
 async def _nothing_yielded(work: Awaitable[None]) -> AsyncIterator[Any]:
     await work
     return
     yield  # An async generator that gives nothing.
 
 
-async def _until(ended: asyncio.Event, answers: Any) -> AsyncIterator[Any]:
-    """Pass the answers on, and stop at once when the event is set, also between two answers."""
-    end = asyncio.create_task(ended.wait(), name="stream-end")
+async def _until(ends: Sequence[asyncio.Event], answers: Any) -> AsyncIterator[Any]:
+    """Pass the answers on, and stop at once when an event is set, also between two answers."""
+    ending = [asyncio.create_task(end.wait(), name="stream-end") for end in ends]
     following: asyncio.Future[Any] | None = None
     try:
-        while not ended.is_set():
+        while not any(end.is_set() for end in ends):
             following = asyncio.ensure_future(anext(answers))
-            await asyncio.wait({end, following}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*ending, following}, return_when=asyncio.FIRST_COMPLETED)
             if not following.done():
                 return
             try:
@@ -152,7 +242,8 @@ async def _until(ended: asyncio.Event, answers: Any) -> AsyncIterator[Any]:
                 return
             yield answer
     finally:
-        end.cancel()
+        for end_task in ending:
+            end_task.cancel()
         if following is not None and not following.done():
             following.cancel()
             await asyncio.wait({following})

@@ -12,10 +12,14 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from hairspring.runtime.access import Access
 from hairspring.runtime.client import MAX_MESSAGE_BYTES
 from hairspring.runtime.errors import StartFailed
 from hairspring.runtime.interceptors import Guard, Traffic
+from hairspring.runtime.keys import Scope
+from hairspring.runtime.limits import Limits
 from hairspring.runtime.logging import get_logger
+from hairspring.runtime.scopes import scopes_of
 
 STREAMS_SECONDS = 0.5
 """How long open streams have to end by themselves once the server drains."""
@@ -78,18 +82,25 @@ async def serve(
     drain_seconds: float = 10.0,
     ready: bool = True,
     more_errors: Mapping[type[BaseException], grpc.StatusCode] | None = None,
+    access: Access,
+    limits: Limits | None = None,
 ) -> AsyncIterator[Serving]:
     """Serve the handlers at host:port (port 0: any free one) until the block is left.
 
     With ready=False the health is NOT_SERVING until `set_ready(True)`. `more_errors` adds to the
-    table of errors. Raises PortTaken or BadAddress. Leaving the block says NOT_SERVING, ends
-    streams with UNAVAILABLE, and waits up to `drain_seconds` for unary calls in flight.
+    table of errors, `access` knows who calls, and `limits` how many events may come with each key.
+    Raises PortTaken, BadAddress, or NoScope for a call whose contract names none. Leaving the block
+    says NOT_SERVING, ends streams with UNAVAILABLE, and waits up to `drain_seconds` for unary calls
+    in flight.
     """
     host, port = split_address(listen)
     _check_free(name, listen, host, port)
     traffic = Traffic()
-    server = grpc.aio.server(interceptors=[Guard(traffic, more_errors)], options=_OPTIONS)
+    scopes_by_path: dict[str, Scope] = {}
+    guard = Guard(traffic, more_errors, access=access, scopes_by_path=scopes_by_path, limits=limits)
+    server = grpc.aio.server(interceptors=[guard], options=_OPTIONS)
     services = list(register(server))
+    scopes_by_path.update(scopes_of(services))
     checks = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     reflection.enable_server_reflection(

@@ -6,8 +6,9 @@ from typing import Any
 
 import grpc
 from hairspring.contracts.flow.v1 import flow_service_pb2, flow_service_pb2_grpc, run_pb2
+from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.delivery.adapters.listing import Listing
-from hairspring.services.delivery.handlers.requests import page_size_of, workspace_of
+from hairspring.services.delivery.handlers.requests import page_size_of
 from hairspring.services.delivery.runs import Run, RunStatus
 from hairspring.wire.times import set_ms
 

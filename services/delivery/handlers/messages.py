@@ -10,8 +10,9 @@ from hairspring.contracts.message.v1 import (
     message_service_pb2,
     message_service_pb2_grpc,
 )
+from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.delivery.adapters.listing import Listing
-from hairspring.services.delivery.handlers.requests import page_size_of, workspace_of
+from hairspring.services.delivery.handlers.requests import page_size_of
 from hairspring.services.delivery.messages import Message, MessageStatus
 from hairspring.wire.times import set_ms
 

@@ -8,7 +8,6 @@ import orjson
 from aiohttp import web
 from hairspring.runtime import errors
 from hairspring.services.ingest.collecting.bodies import BadBody, TooLarge
-from hairspring.services.ingest.collecting.keys import UnknownKey
 from hairspring.services.ingest.collecting.refusals import Rejected
 
 AGAIN_SECONDS = 1
@@ -19,11 +18,15 @@ MOST_TOLD = 100
 
 _DONE = b'{"success":true}'
 
-_AGAIN = {
-    "Retry-After": str(AGAIN_SECONDS),
-    "X-RateLimit-Reset": str(AGAIN_SECONDS),
-    "Access-Control-Expose-Headers": "Retry-After, X-RateLimit-Reset",
-}
+
+def again(seconds: int = 0) -> dict[str, str]:
+    """Answer the headers that ask to try again, after so many seconds or the usual time."""
+    wait = str(max(AGAIN_SECONDS, seconds))
+    return {
+        "Retry-After": wait,
+        "X-RateLimit-Reset": wait,
+        "Access-Control-Expose-Headers": "Retry-After, X-RateLimit-Reset",
+    }
 
 
 def collected(rejected: Sequence[Rejected]) -> web.Response:
@@ -54,16 +57,19 @@ def failed(error: BaseException) -> web.Response | None:
         return problem(413, error.code, error.message)
     if isinstance(error, BadBody):
         return problem(400, error.code, error.message)
-    if isinstance(error, UnknownKey):
-        return problem(401, "invalid_write_key", error.message)
     code = errors.code_of(error)
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return problem(400, "invalid", str(error))
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        return problem(401, "invalid_write_key", str(error))
+    if code is grpc.StatusCode.PERMISSION_DENIED:
+        return problem(403, "not_for_writing", str(error))
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return problem(429, "too_many_requests", str(error), _AGAIN)
+        wait_ms = error.retry_ms if isinstance(error, errors.Exhausted) else 0
+        return problem(429, "too_many_requests", str(error), again(-(-wait_ms // 1000)))
     if code is grpc.StatusCode.UNAVAILABLE:
         told = error.message if isinstance(error, errors.Problem) else errors.AWAY
-        return problem(503, "unavailable", told, _AGAIN)
+        return problem(503, "unavailable", told, again())
     return None
 
 

@@ -2,22 +2,43 @@
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable
 
-from hairspring.runtime.errors import Problem
-from hairspring.services.ingest.workspaces import DEFAULT
+from hairspring.runtime.access import Access
+from hairspring.runtime.errors import Unauthenticated
+from hairspring.runtime.keys import Scope
+from hairspring.runtime.limits import Limits
+from hairspring.runtime.scopes import check
+from hairspring.runtime.workspaces import DEFAULT
 
-Workspaces = Callable[[str], Awaitable[str]]
-"""Answers the workspace of a write key. Raises UnknownKey."""
+NO_KEY = (
+    "there is no write key in this request: give it as the name in Basic authorization, as a "
+    "Bearer token, or as writeKey; whoever runs this Hairspring makes one with "
+    "`hairspring keys create --scope write`"
+)
 
 
-class UnknownKey(Problem):
-    """The write key opens no workspace."""
+class Entrance:
+    """Lets in whoever has a key for writing, as often as the key may."""
 
+    def __init__(self, access: Access, limits: Limits) -> None:
+        self._access = access
+        self._limits = limits
 
-async def workspace_of_key(key: str) -> str:
-    """Answer the workspace of a write key: for now `default` for every key, and for none."""
-    return DEFAULT
+    async def workspace_of(self, key: str, events: int = 0) -> str:
+        """Answer the workspace of a write key, and count events against it.
+
+        Raises Unauthenticated, Forbidden, Exhausted or Unavailable.
+        """
+        try:
+            caller = await self._access.caller_of(key)
+        except Unauthenticated:
+            if key:
+                raise
+            raise Unauthenticated(NO_KEY) from None
+        check(caller, Scope.WRITE)
+        if events:
+            self._limits.take(caller, events)
+        return caller.workspace or DEFAULT
 
 
 def write_key(authorization: str, query: str, body: str) -> str:

@@ -14,7 +14,7 @@ from hairspring.services.ingest.collecting.bodies import (
     unpacked,
 )
 from hairspring.services.ingest.collecting.collector import Bounds, Collected, Collector
-from hairspring.services.ingest.collecting.keys import Workspaces, write_key
+from hairspring.services.ingest.collecting.keys import Entrance, write_key
 from hairspring.services.ingest.collecting.kinds import BATCH_PATHS, PATHS, Kind
 from hairspring.services.ingest.collecting.pages import Bundle, Pages
 from hairspring.services.ingest.collecting.pixel import GIF, read_query
@@ -34,7 +34,7 @@ class Routes:
     def __init__(
         self,
         collector: Collector,
-        workspaces: Workspaces,
+        entrance: Entrance,
         bounds: Bounds,
         *,
         clock: Clock,
@@ -42,7 +42,7 @@ class Routes:
         bundle: Bundle | None = None,
     ) -> None:
         self.collector = collector
-        self._workspaces = workspaces
+        self._entrance = entrance
         self._bounds = bounds
         self._clock = clock
         self._public_url = public_url
@@ -97,7 +97,7 @@ class Routes:
     async def settings(self, request: web.Request) -> web.Response:
         """Answer what analytics.js and the mobile SDKs ask first."""
         key = request.match_info["key"]
-        await self._workspaces(key)
+        await self._entrance.workspace_of(key)
         return answers.json(sources.segment_settings(key, self._base(request)))
 
     async def source_config(self, request: web.Request) -> web.Response:
@@ -105,7 +105,7 @@ class Routes:
         key = write_key(
             request.headers.get("Authorization", ""), request.query.get("writeKey", ""), ""
         )
-        await self._workspaces(key)
+        await self._entrance.workspace_of(key)
         return answers.json(sources.source_config(key, self._base(request)))
 
     async def measures(self, request: web.Request) -> web.Response:
@@ -125,7 +125,7 @@ class Routes:
             request.query.get("writeKey", "") if request.query_string else "",
             body.envelope.write_key,
         )
-        workspace = await self._workspaces(key)
+        workspace = await self._entrance.workspace_of(key, max(1, len(body.payloads)))
         collected = await self.collector.collect(
             workspace, body, kind=kind, size=size, received_at=received_at
         )

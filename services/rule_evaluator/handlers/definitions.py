@@ -20,12 +20,12 @@ from hairspring.definitions import (
 )
 from hairspring.definitions.names import flaw_in
 from hairspring.runtime.errors import InvalidInput, NotFound
+from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.rule_evaluator.applying import Applied, Applying, Standing, by_key
 from hairspring.services.rule_evaluator.handlers.pages import (
     make_token,
     page_size,
     read_token,
-    workspace_of,
 )
 from hairspring.store.definitions import DefinitionStore, StoredDefinition
 from hairspring.wire.times import iso, set_ms, to_ms

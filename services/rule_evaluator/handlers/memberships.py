@@ -14,6 +14,7 @@ from hairspring.engine.explain import Account, account, references
 from hairspring.log.shards import shard_of
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.errors import InvalidInput, NotFound, Unavailable
+from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.evaluation import Evaluation
 from hairspring.services.rule_evaluator.explaining import Explained, Explaining, Moment, latest
@@ -23,7 +24,6 @@ from hairspring.services.rule_evaluator.handlers.pages import (
     make_token,
     page_size,
     read_token,
-    workspace_of,
 )
 from hairspring.services.rule_evaluator.handlers.sizes import Sizes
 from hairspring.services.rule_evaluator.plans import Plans

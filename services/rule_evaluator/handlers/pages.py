@@ -1,19 +1,11 @@
-"""What the handlers of lists share: workspaces, page sizes and page tokens."""
+"""What the handlers of lists share: page sizes and page tokens."""
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from hairspring.runtime.errors import InvalidInput
 
-DEFAULT_WORKSPACE = "default"
 LARGEST_PAGE = 10_000
-
-
-def workspace_of(asked: str) -> str:
-    """The workspace that is meant. Raises InvalidInput for one that does not exist."""
-    if asked not in ("", DEFAULT_WORKSPACE):
-        raise InvalidInput(f"there is no workspace {asked!r}; leave it empty for the default one")
-    return DEFAULT_WORKSPACE
 
 
 def page_size(asked: int, usual: int = 1_000) -> int:

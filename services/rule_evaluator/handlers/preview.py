@@ -18,11 +18,11 @@ from hairspring.definitions import (
 from hairspring.engine.preview import DAY, with_references
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.errors import Exhausted, InvalidInput, NotFound
+from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.adapters.profiles import Profiles
 from hairspring.services.rule_evaluator.applying import Applied, Applying, Standing
 from hairspring.services.rule_evaluator.handlers.definitions import check_size, problem
-from hairspring.services.rule_evaluator.handlers.pages import workspace_of
 from hairspring.services.rule_evaluator.previewing.process import started
 from hairspring.services.rule_evaluator.previewing.question import Body, Found, Question
 from hairspring.wire.times import from_ms, iso
@@ -47,6 +47,7 @@ class PreviewHandlers(PreviewServiceServicer):
         clock: Clock,
         *,
         ingest_address: str,
+        token: str,
         horizon: int,
     ) -> None:
         self._applying = applying
@@ -54,6 +55,7 @@ class PreviewHandlers(PreviewServiceServicer):
         self._events = events
         self._clock = clock
         self._ingest_address = ingest_address
+        self._token = token
         self._horizon = horizon
         self._busy = False
 
@@ -97,6 +99,7 @@ class PreviewHandlers(PreviewServiceServicer):
         barrier = await self._events.barrier(self._clock())
         question = Question(
             ingest_address=self._ingest_address,
+            token=self._token,
             workspace=workspace,
             segment=segment,
             new=_bodies(applied.after, segment),

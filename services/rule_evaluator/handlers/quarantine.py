@@ -11,11 +11,11 @@ from hairspring.contracts.quarantine.v1.quarantine_service_pb2_grpc import (
     QuarantineServiceServicer,
 )
 from hairspring.runtime.errors import InvalidInput
+from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.rule_evaluator.handlers.pages import (
     make_token,
     page_size,
     read_token,
-    workspace_of,
 )
 from hairspring.store.port import SegmentStore
 from hairspring.store.quarantine import Retry, SetAside, What

@@ -19,6 +19,7 @@ from hairspring.definitions.catalog import collect
 from hairspring.definitions.referring import referring
 from hairspring.definitions.writing import write
 from hairspring.runtime.errors import AlreadyExists, Conflict, InvalidInput, NotFound, NotNow
+from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.rule_evaluator.applying import (
     NOTHING,
     Applied,
@@ -32,7 +33,6 @@ from hairspring.services.rule_evaluator.handlers.pages import (
     make_token,
     page_size,
     read_token,
-    workspace_of,
 )
 from hairspring.store.definitions import DefinitionStore, StoredDefinition
 from hairspring.wire.segments import from_body, to_tree

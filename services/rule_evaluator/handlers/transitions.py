@@ -10,11 +10,11 @@ from hairspring.contracts.transition.v1.transition_service_pb2_grpc import (
 from hairspring.log.port import ERASED, Log, Record
 from hairspring.log.shards import shard_of
 from hairspring.runtime.errors import InvalidInput
+from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.rule_evaluator.handlers.pages import (
     make_token,
     page_size,
     read_token,
-    workspace_of,
 )
 from hairspring.wire.transitions import read_record
 
@@ -50,7 +50,11 @@ class TransitionHandlers(TransitionServiceServicer):
             stop_at_head=request.stop_at_head,
         ):
             yield transition_service_pb2.TailRecordsResponse(
-                records=[_read(record) for record in batch.records if record.profile != ERASED],
+                records=[
+                    _read(record)
+                    for record in batch.records
+                    if record.profile != ERASED and request.workspace_id in ("", record.workspace)
+                ],
                 through_position=batch.through,
             )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
@@ -18,9 +18,11 @@ class Question:
 
     `new` and `old` hold the segment and all that it refers to, as it would be and as it is in
     force; `old` is None where it is not. `position` is the place in the event log to read up to.
+    `token` is shown to ingest.
     """
 
     ingest_address: str
+    token: str = field(repr=False)
     workspace: str
     segment: str
     new: Sequence[Body]

@@ -117,7 +117,7 @@ def _forms(bodies: Sequence[Body]) -> dict[str, str]:
 
 async def _serve(given: IO[bytes], out: IO[bytes]) -> None:
     question = from_line(given.readline())
-    async with open_channel(question.ingest_address) as channel:
+    async with open_channel(question.ingest_address, question.token) as channel:
         worker = Worker(question, log_grpc.EventLogServiceStub(channel))
         while line := await asyncio.to_thread(given.readline):
             profiles = orjson.loads(line)

@@ -109,6 +109,7 @@ async def settings(
         evaluator_address=peers.address,
         ingest_address=peers.address,
         delivery_listen="127.0.0.1:0",
+        auth="off",
         shards=SHARDS,
         drain_seconds=2,
     )
@@ -120,7 +121,7 @@ async def run_delivery(settings: DeliverySettings) -> AsyncIterator[Delivery]:
     async with (
         build(settings) as app,
         Supervisor() as tasks,
-        serve("delivery", settings.delivery_listen, app.register) as server,
+        serve("delivery", settings.delivery_listen, app.register, access=app.access) as server,
     ):
         # As the process does it, which asks again where a cancellation is lost on the way.
         patience = settings.drain_seconds + COMMIT_SECONDS

@@ -47,6 +47,7 @@ class DeliveryProcess:
             "HAIRSPRING_EVALUATOR_ADDRESS": told.evaluator_address,
             "HAIRSPRING_INGEST_ADDRESS": told.ingest_address,
             "HAIRSPRING_DELIVERY_LISTEN": told.delivery_listen,
+            "HAIRSPRING_AUTH": told.auth,
             "HAIRSPRING_SHARDS": str(told.shards),
             "HAIRSPRING_READY_FILE": str(self._ready),
         }

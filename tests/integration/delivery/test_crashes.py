@@ -298,6 +298,7 @@ async def test_bad_settings_are_told_in_one_line(
         "HAIRSPRING_REDIS_URL": "redis://127.0.0.1:1/0",
         "HAIRSPRING_SMTP_URL": "smtp://127.0.0.1:1",
         "HAIRSPRING_MAIL_FROM": "shop@example.com",
+        "HAIRSPRING_AUTH": "off",
     }
     ended, told = await run_to_end(**({**good, **environment} if environment else {}))
 

@@ -67,7 +67,7 @@ async def test_pages_hold_every_message_once_the_latest_first(
 @pytest.mark.parametrize(
     "request_",
     [
-        message_service_pb2.ListMessagesRequest(workspace_id="other"),
+        message_service_pb2.ListMessagesRequest(workspace_id="The other"),
         message_service_pb2.ListMessagesRequest(page_size=-1),
         message_service_pb2.ListMessagesRequest(page_size=10_001),
         message_service_pb2.ListMessagesRequest(page_token="nonsense"),

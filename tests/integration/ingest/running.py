@@ -67,13 +67,20 @@ async def ingest(database_url: str, **settings: object) -> AsyncIterator[Ingest]
         ingest_listen="127.0.0.1:0",
         ingest_http="127.0.0.1:0",
         drain_seconds=2,
-        **settings,
+        **{"auth": "off", **settings},
     )
     async with (
         build(told) as app,
         serve_http(told.ingest_http, app.collector.app, drain_seconds=2) as http,
-        serve("ingest", told.ingest_listen, app.register, more_errors=ERRORS) as server,
-        open_channel(server.address) as channel,
+        serve(
+            "ingest",
+            told.ingest_listen,
+            app.register,
+            more_errors=ERRORS,
+            access=app.access,
+            limits=app.rates,
+        ) as server,
+        open_channel(server.address, told.own_token) as channel,
     ):
         yield Ingest(channel, server.address, http.address)
 
@@ -133,8 +140,9 @@ async def ingest_process(database_url: str) -> AsyncIterator[IngestProcess]:
 async def run_ingest(
     *arguments: str, pass_fds: tuple[int, ...] = (), **environment: str
 ) -> asyncio.subprocess.Process:
-    """Run the command of ingest with these settings and no others."""
+    """Run the command of ingest with these settings and no others, but that it has no keys."""
     bare = {name: value for name, value in os.environ.items() if "HAIRSPRING" not in name}
+    bare["HAIRSPRING_AUTH"] = "off"
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

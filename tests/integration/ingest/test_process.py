@@ -72,7 +72,11 @@ async def test_readiness_is_told_on_a_file_descriptor(database_url: str) -> None
         sys.executable,
         *("-m", "hairspring.services.ingest", "--ready-fd", str(writing)),
         env=bare
-        | {"HAIRSPRING_POSTGRES_URL": database_url, "HAIRSPRING_INGEST_LISTEN": "127.0.0.1:0"},
+        | {
+            "HAIRSPRING_AUTH": "off",
+            "HAIRSPRING_POSTGRES_URL": database_url,
+            "HAIRSPRING_INGEST_LISTEN": "127.0.0.1:0",
+        },
         pass_fds=[writing],
         stderr=asyncio.subprocess.DEVNULL,
     )

@@ -174,7 +174,7 @@ async def test_callers_at_the_same_time_share_appends(service: Ingest) -> None:
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        (contract.BatchTrackEventsRequest(workspace_id="other"), "no workspace"),
+        (contract.BatchTrackEventsRequest(workspace_id="The other"), "cannot be a workspace"),
         (contract.BatchTrackEventsRequest(events=[event()] * 2501), "at most 2500"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from hairspring.services.rule_evaluator.app import build
 from hairspring.services.rule_evaluator.config import EvaluatorSettings
 
-from tests.support.cluster import Cluster, cluster, now, track
+from tests.support.cluster import TOKEN, Cluster, cluster, now, track
 from tests.support.striking import strike
 from tests.support.waiting import eventually
 
@@ -50,6 +50,7 @@ async def test_every_task_ends_when_it_is_cancelled_once(
         postgres_url=database_url,
         redis_url=redis_url,
         ingest_address=running.services["ingest"].address,
+        service_token=TOKEN,
         shards=SHARDS,
     )
 

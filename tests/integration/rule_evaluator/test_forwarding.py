@@ -18,7 +18,7 @@ from hairspring.contracts.profile.v1 import profile_service_pb2, profile_service
 from hairspring.runtime.client import open_channel
 from hairspring.services.rule_evaluator.forwarding import FORWARDED
 
-from tests.support.cluster import Cluster, Service, cluster, track
+from tests.support.cluster import TOKEN, Cluster, Service, cluster, track
 from tests.support.waiting import eventually
 
 PROFILES = 40
@@ -80,7 +80,7 @@ def questions() -> membership_service_pb2.CheckMembershipsRequest:
 async def test_a_batch_is_answered_in_the_order_asked(running: Cluster) -> None:
     """Either replica has all questions answered, each by the owner of its profile."""
     for service in both(running):
-        async with open_channel(service.address) as channel:
+        async with open_channel(service.address, TOKEN) as channel:
             stub = membership_service_pb2_grpc.MembershipServiceStub(channel)
             response = await stub.CheckMemberships(questions(), timeout=20)
         numbers = [json.loads(answer.traits_json)["number"] for answer in response.answers]
@@ -91,7 +91,7 @@ async def test_a_batch_is_answered_in_the_order_asked(running: Cluster) -> None:
 async def test_a_single_profile_is_read_and_explained(running: Cluster) -> None:
     """Either replica explains and reads any profile, and says what the owner says of errors."""
     for service in both(running):
-        async with open_channel(service.address) as channel:
+        async with open_channel(service.address, TOKEN) as channel:
             memberships = membership_service_pb2_grpc.MembershipServiceStub(channel)
             profiles = profile_service_pb2_grpc.ProfileServiceStub(channel)
             for number in range(8):
@@ -118,7 +118,7 @@ async def test_a_single_profile_is_read_and_explained(running: Cluster) -> None:
 async def test_a_call_goes_one_hop_only(running: Cluster) -> None:
     """What was passed on already is answered where it comes, or refused; it is not passed on."""
     for service in both(running):
-        async with open_channel(service.address) as channel:
+        async with open_channel(service.address, TOKEN) as channel:
             stub = membership_service_pb2_grpc.MembershipServiceStub(channel)
             with pytest.raises(grpc.aio.AioRpcError, match="does not own") as error:
                 await stub.CheckMemberships(questions(), timeout=20, metadata=((FORWARDED, "1"),))
@@ -131,7 +131,7 @@ async def test_a_call_waits_while_shards_change_hands(running: Cluster) -> None:
     ended = asyncio.Event()
 
     async def ask() -> int:
-        async with open_channel(first.address) as channel:
+        async with open_channel(first.address, TOKEN) as channel:
             stub = membership_service_pb2_grpc.MembershipServiceStub(channel)
             asked = 0
             while not ended.is_set():

@@ -15,7 +15,7 @@ from hairspring.contracts.preview.v1 import preview_pb2, preview_service_pb2
 from hairspring.contracts.preview.v1.preview_service_pb2_grpc import PreviewServiceStub
 from hairspring.runtime.client import open_channel
 
-from tests.support.cluster import Cluster, cluster, now, track
+from tests.support.cluster import TOKEN, Cluster, cluster, now, track
 from tests.support.waiting import eventually
 
 DAY = 86_400_000
@@ -42,7 +42,7 @@ async def ask(running: Cluster, text: str, **fields: Any) -> list[Any]:
     request = preview_service_pb2.PreviewSegmentRequest(
         manifests=[definition_pb2.Manifest(path="new.yaml", text=text)], **fields
     )
-    async with open_channel(running.services["rule_evaluator"].address) as channel:
+    async with open_channel(running.services["rule_evaluator"].address, TOKEN) as channel:
         return [
             answer
             async for answer in PreviewServiceStub(channel).PreviewSegment(request, timeout=60)
@@ -137,7 +137,7 @@ async def test_one_at_a_time_and_gone_when_nobody_waits(running: Cluster) -> Non
     request = preview_service_pb2.PreviewSegmentRequest(
         manifests=[definition_pb2.Manifest(path="new.yaml", text=KEEN)]
     )
-    async with open_channel(running.services["rule_evaluator"].address) as channel:
+    async with open_channel(running.services["rule_evaluator"].address, TOKEN) as channel:
         call = PreviewServiceStub(channel).PreviewSegment(request, timeout=60)
         await call.read()
         await call.read()

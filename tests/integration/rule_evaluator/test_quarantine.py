@@ -25,7 +25,7 @@ from hairspring.engine.events import Event
 from hairspring.runtime.client import open_channel
 from hairspring.services.rule_evaluator import folding
 
-from tests.support.cluster import Cluster, track
+from tests.support.cluster import TOKEN, Cluster, track
 from tests.support.waiting import eventually
 from tests.support.within import within
 
@@ -77,14 +77,14 @@ def _is_poison(state: Any, given: Any) -> bool:
 
 
 async def _entries(running: Cluster, profile: str = "") -> list[quarantine_pb2.QuarantineEntry]:
-    async with open_channel(running.services["rule_evaluator"].address) as channel:
+    async with open_channel(running.services["rule_evaluator"].address, TOKEN) as channel:
         stub = quarantine_service_pb2_grpc.QuarantineServiceStub(channel)
         request = quarantine_service_pb2.ListQuarantineEntriesRequest(profile_id=profile)
         return list((await stub.ListQuarantineEntries(request, timeout=10)).entries)
 
 
 async def _retry(running: Cluster, *profiles: str) -> list[tuple[str, int]]:
-    async with open_channel(running.services["rule_evaluator"].address) as channel:
+    async with open_channel(running.services["rule_evaluator"].address, TOKEN) as channel:
         stub = quarantine_service_pb2_grpc.QuarantineServiceStub(channel)
         request = quarantine_service_pb2.RetryProfilesRequest(profile_ids=profiles)
         answer = await stub.RetryProfiles(request, timeout=40)
@@ -182,7 +182,7 @@ async def test_an_alarm_that_raises_holds_its_profile(
     """Nothing of it is judged, and nothing rings again and again, until it is folded anew."""
     spoil(lambda state, given: not isinstance(given, Event) and "x" in state.traits)
     await running.track(track("dora", "Product Viewed", id="d1"))
-    async with open_channel(running.services["ingest"].address) as channel:
+    async with open_channel(running.services["ingest"].address, TOKEN) as channel:
         stub = event_service_pb2_grpc.EventServiceStub(channel)
         request = event_service_pb2.IdentifyProfileRequest(
             profile_id="dora", traits_json=b'{"x":1}'

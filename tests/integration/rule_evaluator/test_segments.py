@@ -20,7 +20,7 @@ from hairspring.runtime.client import open_channel
 from hairspring.wire.times import from_ms, to_ms
 
 from tests.support import servers
-from tests.support.cluster import Cluster, cluster
+from tests.support.cluster import TOKEN, Cluster, cluster
 from tests.support.servers import TestPostgres
 
 SEGMENT = definition_pb2.DEFINITION_KIND_SEGMENT
@@ -50,7 +50,7 @@ async def running(
 @pytest_asyncio.fixture(scope="module")
 async def segments(running: Cluster) -> AsyncIterator[SegmentServiceStub]:
     """The service under test."""
-    async with open_channel(running.services["rule_evaluator"].address) as channel:
+    async with open_channel(running.services["rule_evaluator"].address, TOKEN) as channel:
         yield SegmentServiceStub(channel)
 
 

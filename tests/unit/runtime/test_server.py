@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hairspring.contracts.event.v1 import event_log_service_pb2 as contract
 from hairspring.contracts.event.v1 import event_log_service_pb2_grpc
 from hairspring.runtime import errors
+from hairspring.runtime.access import Open
 from hairspring.runtime.client import open_channel
 from hairspring.runtime.server import BadAddress, PortTaken, serve
 
@@ -60,7 +61,7 @@ async def test_errors_become_statuses_in_calls_and_streams() -> None:
     """Known ones with their words, unknown ones without."""
     handlers = Handlers()
     async with (
-        serve("ingest", "127.0.0.1:0", handlers.register) as server,
+        serve("ingest", "127.0.0.1:0", handlers.register, access=Open()) as server,
         open_channel(server.address) as channel,
     ):
         stub = event_log_service_pb2_grpc.EventLogServiceStub(channel)
@@ -81,7 +82,7 @@ async def test_errors_become_statuses_in_calls_and_streams() -> None:
 async def test_leaving_finishes_calls_and_ends_streams() -> None:
     """A call in flight gets its answer, a stream UNAVAILABLE, its handler is closed."""
     handlers = Handlers()
-    async with serve("ingest", "127.0.0.1:0", handlers.register) as server:
+    async with serve("ingest", "127.0.0.1:0", handlers.register, access=Open()) as server:
         channel = open_channel(server.address)
         stub = event_log_service_pb2_grpc.EventLogServiceStub(channel)
         stream = stub.TailEvents(contract.TailEventsRequest())
@@ -101,7 +102,7 @@ async def test_a_stream_that_its_caller_leaves_is_closed() -> None:
     """The handler's clean-up runs."""
     handlers = Handlers()
     async with (
-        serve("ingest", "127.0.0.1:0", handlers.register) as server,
+        serve("ingest", "127.0.0.1:0", handlers.register, access=Open()) as server,
         open_channel(server.address) as channel,
     ):
         stub = event_log_service_pb2_grpc.EventLogServiceStub(channel)
@@ -115,7 +116,7 @@ async def test_health_follows_readiness() -> None:
     """NOT_SERVING until it is ready, for the server and for each service."""
     handlers = Handlers()
     async with (
-        serve("ingest", "127.0.0.1:0", handlers.register, ready=False) as server,
+        serve("ingest", "127.0.0.1:0", handlers.register, ready=False, access=Open()) as server,
         open_channel(server.address) as channel,
     ):
         stub = health_pb2_grpc.HealthStub(channel)
@@ -132,11 +133,11 @@ async def test_health_follows_readiness() -> None:
 async def test_a_taken_port_and_a_bad_address_are_told() -> None:
     """Each with the address, before anything is served."""
     handlers = Handlers()
-    async with serve("ingest", "127.0.0.1:0", handlers.register) as server:
+    async with serve("ingest", "127.0.0.1:0", handlers.register, access=Open()) as server:
         with pytest.raises(PortTaken, match="HAIRSPRING_EVALUATOR_LISTEN"):
-            async with serve("rule-evaluator", server.address, Handlers().register):
+            async with serve("rule-evaluator", server.address, Handlers().register, access=Open()):
                 pass
     for listen in ("localhost", ":80", "127.0.0.1:99999", "203.0.113.7:0"):
         with pytest.raises(BadAddress):
-            async with serve("ingest", listen, Handlers().register):
+            async with serve("ingest", listen, Handlers().register, access=Open()):
                 pass

@@ -101,7 +101,9 @@ class _Demonstration:
             segments = await _apply(stack)
             out.print(f"Ready after {time.monotonic() - began:.1f} s.", style="dim")
             async with self._followed(stack), self._shown(segments):
-                async with calls.open_service("ingest", stack.ingest) as channel:
+                async with calls.open_service(
+                    "ingest", stack.ingest, key=stack.keys.key
+                ) as channel:
                     await Player(channel, self._measures.event_accepted).play(self._actions)
                 await self._last_mails(stack)
             out.print(summary(self._measures, self.mails, stack.logs), soft_wrap=True)
@@ -110,7 +112,7 @@ class _Demonstration:
     async def _followed(self, stack: Stack) -> AsyncIterator[None]:
         """Follow the evaluator's log within the block."""
         task = asyncio.create_task(
-            tails.follow_records(stack.evaluator, self._hear), name="demo-records"
+            tails.follow_records(stack.evaluator, stack.keys.key, self._hear), name="demo-records"
         )
         try:
             yield
@@ -168,7 +170,7 @@ class _Demonstration:
         await asyncio.sleep(_ABANDONED_AFTER_SECONDS)
         request = flow_service_pb2.ListRunsRequest(status=run_pb2.RUN_STATUS_ACTIVE, page_size=1)
         deadline = time.monotonic() + _LAST_RUNS_SECONDS
-        async with calls.open_service("delivery", stack.delivery) as channel:
+        async with calls.open_service("delivery", stack.delivery, key=stack.keys.key) as channel:
             while time.monotonic() < deadline:
                 answer = await FlowServiceStub(channel).ListRuns(
                     request, timeout=calls.DEADLINE_SECONDS, wait_for_ready=True
@@ -182,7 +184,7 @@ async def _apply(stack: Stack) -> list[str]:
     """Put the definitions in force; returns the names of the segments."""
     text = resources.files("hairspring.cli.demo").joinpath("definitions.yaml").read_text("utf-8")
     manifest = definition_pb2.Manifest(path="definitions.yaml", text=text)
-    async with calls.open_service("evaluator", stack.evaluator) as channel:
+    async with calls.open_service("evaluator", stack.evaluator, key=stack.keys.key) as channel:
         answer = await DefinitionServiceStub(channel).ApplyDefinitions(
             definition_service_pb2.ApplyDefinitionsRequest(manifests=[manifest]),
             timeout=calls.DEADLINE_SECONDS,

@@ -9,12 +9,6 @@ import signal
 import asyncpg
 from aiohttp import ClientError, ClientSession
 from hairspring.embedded.ports import free_port
-from hairspring.runtime.clock import now_ms
-from hairspring.services.ingest.app import bounds_of, build
-from hairspring.services.ingest.collecting.keys import UnknownKey
-from hairspring.services.ingest.collecting.routes import Routes
-from hairspring.services.ingest.collecting.serving import serve_http
-from hairspring.services.ingest.config import IngestSettings
 
 from tests.integration.ingest.running import IngestProcess, ingest
 from tests.support.waiting import eventually
@@ -47,30 +41,6 @@ async def test_a_database_that_hangs_is_503_and_too_much_is_429(database_url: st
             return (await http.post("/v1/track", data=CALL)).status == 200
 
         await eventually(taken)
-
-
-async def test_a_key_that_opens_nothing_is_401(database_url: str) -> None:
-    """Whoever maps keys to workspaces may say so; for now nobody does."""
-
-    async def workspaces(key: str) -> str:
-        if key != "right":
-            raise UnknownKey("there is no such write key")
-        return "default"
-
-    settings = IngestSettings(postgres_url=database_url)
-    async with build(settings) as app:
-        routes = Routes(
-            app.collector.collector, workspaces, bounds_of(settings), clock=now_ms, public_url=""
-        )
-        async with (
-            serve_http("127.0.0.1:0", routes.app) as server,
-            ClientSession(f"http://{server.address}") as http,
-        ):
-            for key, status in (("right", 200), ("wrong", 401), ("", 401)):
-                body = json.dumps({"event": "X", "userId": "ada", "writeKey": key})
-                assert (await http.post("/v1/track", data=body)).status == status
-                asked = await http.get(f"/v1/projects/{key or '-'}/settings")
-                assert asked.status == status
 
 
 async def test_what_is_under_way_is_answered_at_the_end(

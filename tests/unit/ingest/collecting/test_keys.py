@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from hairspring.services.ingest.collecting.keys import workspace_of_key, write_key
+from hairspring.services.ingest.collecting.keys import write_key
 
 
 def basic(text: str) -> str:
@@ -33,8 +33,3 @@ def basic(text: str) -> str:
 def test_where_a_key_is_found(authorization: str, query: str, body: str, key: str) -> None:
     """Basic counts first, with or without the colon; a Bearer token where there is nothing else."""
     assert write_key(authorization, query, body) == key
-
-
-async def test_every_key_opens_the_default_workspace() -> None:
-    """Until there are keys."""
-    assert await workspace_of_key("any") == await workspace_of_key("") == "default"

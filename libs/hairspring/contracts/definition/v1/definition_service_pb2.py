@@ -24,32 +24,41 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from hairspring.contracts.access.v1 import access_pb2 as hairspring_dot_access_dot_v1_dot_access__pb2
 from hairspring.contracts.definition.v1 import definition_pb2 as hairspring_dot_definition_dot_v1_dot_definition__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1hairspring/definition/v1/definition_service.proto\x12\x18hairspring.definition.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)hairspring/definition/v1/definition.proto\"\xc3\x01\n\x17\x41pplyDefinitionsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x35\n\tmanifests\x18\x02 \x03(\x0b\x32\".hairspring.definition.v1.Manifest\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12\r\n\x05prune\x18\x04 \x01(\x08\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nwith_flows\x18\x06 \x01(\x08\"\xd4\x01\n\x18\x41pplyDefinitionsResponse\x12\x33\n\x08problems\x18\x01 \x03(\x0b\x32!.hairspring.definition.v1.Problem\x12;\n\x07\x63hanges\x18\x02 \x03(\x0b\x32*.hairspring.definition.v1.DefinitionChange\x12\x14\n\x0cplan_version\x18\x03 \x01(\x03\x12\x16\n\x0ewaiting_shards\x18\x04 \x03(\x05\x12\x18\n\x10\x66illing_segments\x18\x05 \x03(\t\"\xb9\x01\n\x16ListDefinitionsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32(.hairspring.definition.v1.DefinitionKind\x12\x16\n\x0cplan_version\x18\x03 \x01(\x03H\x00\x12/\n\tread_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x08\n\x06moment\"j\n\x17ListDefinitionsResponse\x12\x39\n\x0b\x64\x65\x66initions\x18\x01 \x03(\x0b\x32$.hairspring.definition.v1.Definition\x12\x14\n\x0cplan_version\x18\x02 \x01(\x03\"\xc5\x01\n\x14GetDefinitionRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32(.hairspring.definition.v1.DefinitionKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x16\n\x0cplan_version\x18\x04 \x01(\x03H\x00\x12/\n\tread_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x08\n\x06moment\"Q\n\x15GetDefinitionResponse\x12\x38\n\ndefinition\x18\x01 \x01(\x0b\x32$.hairspring.definition.v1.Definition\"\xa2\x01\n\x1dListDefinitionVersionsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32(.hairspring.definition.v1.DefinitionKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"x\n\x1eListDefinitionVersionsResponse\x12=\n\x08versions\x18\x01 \x03(\x0b\x32+.hairspring.definition.v1.DefinitionVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x86\x04\n\x11\x44\x65\x66initionService\x12y\n\x10\x41pplyDefinitions\x12\x31.hairspring.definition.v1.ApplyDefinitionsRequest\x1a\x32.hairspring.definition.v1.ApplyDefinitionsResponse\x12v\n\x0fListDefinitions\x12\x30.hairspring.definition.v1.ListDefinitionsRequest\x1a\x31.hairspring.definition.v1.ListDefinitionsResponse\x12p\n\rGetDefinition\x12..hairspring.definition.v1.GetDefinitionRequest\x1a/.hairspring.definition.v1.GetDefinitionResponse\x12\x8b\x01\n\x16ListDefinitionVersions\x12\x37.hairspring.definition.v1.ListDefinitionVersionsRequest\x1a\x38.hairspring.definition.v1.ListDefinitionVersionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1hairspring/definition/v1/definition_service.proto\x12\x18hairspring.definition.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!hairspring/access/v1/access.proto\x1a)hairspring/definition/v1/definition.proto\"\xc3\x01\n\x17\x41pplyDefinitionsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x35\n\tmanifests\x18\x02 \x03(\x0b\x32\".hairspring.definition.v1.Manifest\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12\r\n\x05prune\x18\x04 \x01(\x08\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nwith_flows\x18\x06 \x01(\x08\"\xd4\x01\n\x18\x41pplyDefinitionsResponse\x12\x33\n\x08problems\x18\x01 \x03(\x0b\x32!.hairspring.definition.v1.Problem\x12;\n\x07\x63hanges\x18\x02 \x03(\x0b\x32*.hairspring.definition.v1.DefinitionChange\x12\x14\n\x0cplan_version\x18\x03 \x01(\x03\x12\x16\n\x0ewaiting_shards\x18\x04 \x03(\x05\x12\x18\n\x10\x66illing_segments\x18\x05 \x03(\t\"\xb9\x01\n\x16ListDefinitionsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32(.hairspring.definition.v1.DefinitionKind\x12\x16\n\x0cplan_version\x18\x03 \x01(\x03H\x00\x12/\n\tread_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x08\n\x06moment\"j\n\x17ListDefinitionsResponse\x12\x39\n\x0b\x64\x65\x66initions\x18\x01 \x03(\x0b\x32$.hairspring.definition.v1.Definition\x12\x14\n\x0cplan_version\x18\x02 \x01(\x03\"\xc5\x01\n\x14GetDefinitionRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32(.hairspring.definition.v1.DefinitionKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x16\n\x0cplan_version\x18\x04 \x01(\x03H\x00\x12/\n\tread_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x08\n\x06moment\"Q\n\x15GetDefinitionResponse\x12\x38\n\ndefinition\x18\x01 \x01(\x0b\x32$.hairspring.definition.v1.Definition\"\xa2\x01\n\x1dListDefinitionVersionsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32(.hairspring.definition.v1.DefinitionKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"x\n\x1eListDefinitionVersionsResponse\x12=\n\x08versions\x18\x01 \x03(\x0b\x32+.hairspring.definition.v1.DefinitionVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x9e\x04\n\x11\x44\x65\x66initionService\x12\x7f\n\x10\x41pplyDefinitions\x12\x31.hairspring.definition.v1.ApplyDefinitionsRequest\x1a\x32.hairspring.definition.v1.ApplyDefinitionsResponse\"\x04\xe8\xe0\x18\x03\x12|\n\x0fListDefinitions\x12\x30.hairspring.definition.v1.ListDefinitionsRequest\x1a\x31.hairspring.definition.v1.ListDefinitionsResponse\"\x04\xe8\xe0\x18\x02\x12v\n\rGetDefinition\x12..hairspring.definition.v1.GetDefinitionRequest\x1a/.hairspring.definition.v1.GetDefinitionResponse\"\x04\xe8\xe0\x18\x02\x12\x91\x01\n\x16ListDefinitionVersions\x12\x37.hairspring.definition.v1.ListDefinitionVersionsRequest\x1a\x38.hairspring.definition.v1.ListDefinitionVersionsResponse\"\x04\xe8\xe0\x18\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.definition.v1.definition_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_APPLYDEFINITIONSREQUEST']._serialized_start=188
-  _globals['_APPLYDEFINITIONSREQUEST']._serialized_end=383
-  _globals['_APPLYDEFINITIONSRESPONSE']._serialized_start=386
-  _globals['_APPLYDEFINITIONSRESPONSE']._serialized_end=598
-  _globals['_LISTDEFINITIONSREQUEST']._serialized_start=601
-  _globals['_LISTDEFINITIONSREQUEST']._serialized_end=786
-  _globals['_LISTDEFINITIONSRESPONSE']._serialized_start=788
-  _globals['_LISTDEFINITIONSRESPONSE']._serialized_end=894
-  _globals['_GETDEFINITIONREQUEST']._serialized_start=897
-  _globals['_GETDEFINITIONREQUEST']._serialized_end=1094
-  _globals['_GETDEFINITIONRESPONSE']._serialized_start=1096
-  _globals['_GETDEFINITIONRESPONSE']._serialized_end=1177
-  _globals['_LISTDEFINITIONVERSIONSREQUEST']._serialized_start=1180
-  _globals['_LISTDEFINITIONVERSIONSREQUEST']._serialized_end=1342
-  _globals['_LISTDEFINITIONVERSIONSRESPONSE']._serialized_start=1344
-  _globals['_LISTDEFINITIONVERSIONSRESPONSE']._serialized_end=1464
-  _globals['_DEFINITIONSERVICE']._serialized_start=1467
-  _globals['_DEFINITIONSERVICE']._serialized_end=1985
+  _globals['_DEFINITIONSERVICE'].methods_by_name['ApplyDefinitions']._loaded_options = None
+  _globals['_DEFINITIONSERVICE'].methods_by_name['ApplyDefinitions']._serialized_options = b'\350\340\030\003'
+  _globals['_DEFINITIONSERVICE'].methods_by_name['ListDefinitions']._loaded_options = None
+  _globals['_DEFINITIONSERVICE'].methods_by_name['ListDefinitions']._serialized_options = b'\350\340\030\002'
+  _globals['_DEFINITIONSERVICE'].methods_by_name['GetDefinition']._loaded_options = None
+  _globals['_DEFINITIONSERVICE'].methods_by_name['GetDefinition']._serialized_options = b'\350\340\030\002'
+  _globals['_DEFINITIONSERVICE'].methods_by_name['ListDefinitionVersions']._loaded_options = None
+  _globals['_DEFINITIONSERVICE'].methods_by_name['ListDefinitionVersions']._serialized_options = b'\350\340\030\002'
+  _globals['_APPLYDEFINITIONSREQUEST']._serialized_start=223
+  _globals['_APPLYDEFINITIONSREQUEST']._serialized_end=418
+  _globals['_APPLYDEFINITIONSRESPONSE']._serialized_start=421
+  _globals['_APPLYDEFINITIONSRESPONSE']._serialized_end=633
+  _globals['_LISTDEFINITIONSREQUEST']._serialized_start=636
+  _globals['_LISTDEFINITIONSREQUEST']._serialized_end=821
+  _globals['_LISTDEFINITIONSRESPONSE']._serialized_start=823
+  _globals['_LISTDEFINITIONSRESPONSE']._serialized_end=929
+  _globals['_GETDEFINITIONREQUEST']._serialized_start=932
+  _globals['_GETDEFINITIONREQUEST']._serialized_end=1129
+  _globals['_GETDEFINITIONRESPONSE']._serialized_start=1131
+  _globals['_GETDEFINITIONRESPONSE']._serialized_end=1212
+  _globals['_LISTDEFINITIONVERSIONSREQUEST']._serialized_start=1215
+  _globals['_LISTDEFINITIONVERSIONSREQUEST']._serialized_end=1377
+  _globals['_LISTDEFINITIONVERSIONSRESPONSE']._serialized_start=1379
+  _globals['_LISTDEFINITIONVERSIONSRESPONSE']._serialized_end=1499
+  _globals['_DEFINITIONSERVICE']._serialized_start=1502
+  _globals['_DEFINITIONSERVICE']._serialized_end=2044
 # @@protoc_insertion_point(module_scope)

@@ -56,12 +56,17 @@ class TailEventsRequest(_message.Message):
     AFTER_POSITION_FIELD_NUMBER: _builtins.int
     MAX_BATCH_SIZE_FIELD_NUMBER: _builtins.int
     STOP_AT_HEAD_FIELD_NUMBER: _builtins.int
+    WORKSPACE_ID_FIELD_NUMBER: _builtins.int
     after_position: _builtins.int
     """Where to begin when `shards` is empty: after this position."""
     max_batch_size: _builtins.int
     """The most records to send at once, 1 to 5,000. 0 means 500."""
     stop_at_head: _builtins.bool
     """Ends the stream once everything that was committed at the call has been sent."""
+    workspace_id: _builtins.str
+    """The workspace to follow. Empty means the one of the caller's key; with the token of the deployment,
+    all of them.
+    """
     @_builtins.property
     def shards(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShardPosition]:
         """The shards to follow, each from after its position. Empty means all shards."""
@@ -73,10 +78,11 @@ class TailEventsRequest(_message.Message):
         after_position: _builtins.int = ...,
         max_batch_size: _builtins.int = ...,
         stop_at_head: _builtins.bool = ...,
+        workspace_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position", "max_batch_size", b"max_batch_size", "shards", b"shards", "stop_at_head", b"stop_at_head"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position", "max_batch_size", b"max_batch_size", "shards", b"shards", "stop_at_head", b"stop_at_head", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,20 +22,23 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from hairspring.contracts.access.v1 import access_pb2 as hairspring_dot_access_dot_v1_dot_access__pb2
 from hairspring.contracts.flow.v1 import run_pb2 as hairspring_dot_flow_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%hairspring/flow/v1/flow_service.proto\x12\x12hairspring.flow.v1\x1a\x1chairspring/flow/v1/run.proto\"\x9f\x01\n\x0fListRunsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x0c\n\x04\x66low\x18\x02 \x01(\t\x12\x12\n\nprofile_id\x18\x03 \x01(\t\x12-\n\x06status\x18\x04 \x01(\x0e\x32\x1d.hairspring.flow.v1.RunStatus\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"R\n\x10ListRunsResponse\x12%\n\x04runs\x18\x01 \x03(\x0b\x32\x17.hairspring.flow.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2d\n\x0b\x46lowService\x12U\n\x08ListRuns\x12#.hairspring.flow.v1.ListRunsRequest\x1a$.hairspring.flow.v1.ListRunsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%hairspring/flow/v1/flow_service.proto\x12\x12hairspring.flow.v1\x1a!hairspring/access/v1/access.proto\x1a\x1chairspring/flow/v1/run.proto\"\x9f\x01\n\x0fListRunsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x0c\n\x04\x66low\x18\x02 \x01(\t\x12\x12\n\nprofile_id\x18\x03 \x01(\t\x12-\n\x06status\x18\x04 \x01(\x0e\x32\x1d.hairspring.flow.v1.RunStatus\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"R\n\x10ListRunsResponse\x12%\n\x04runs\x18\x01 \x03(\x0b\x32\x17.hairspring.flow.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2j\n\x0b\x46lowService\x12[\n\x08ListRuns\x12#.hairspring.flow.v1.ListRunsRequest\x1a$.hairspring.flow.v1.ListRunsResponse\"\x04\xe8\xe0\x18\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.flow.v1.flow_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTRUNSREQUEST']._serialized_start=92
-  _globals['_LISTRUNSREQUEST']._serialized_end=251
-  _globals['_LISTRUNSRESPONSE']._serialized_start=253
-  _globals['_LISTRUNSRESPONSE']._serialized_end=335
-  _globals['_FLOWSERVICE']._serialized_start=337
-  _globals['_FLOWSERVICE']._serialized_end=437
+  _globals['_FLOWSERVICE'].methods_by_name['ListRuns']._loaded_options = None
+  _globals['_FLOWSERVICE'].methods_by_name['ListRuns']._serialized_options = b'\350\340\030\002'
+  _globals['_LISTRUNSREQUEST']._serialized_start=127
+  _globals['_LISTRUNSREQUEST']._serialized_end=286
+  _globals['_LISTRUNSRESPONSE']._serialized_start=288
+  _globals['_LISTRUNSRESPONSE']._serialized_end=370
+  _globals['_FLOWSERVICE']._serialized_start=372
+  _globals['_FLOWSERVICE']._serialized_end=478
 # @@protoc_insertion_point(module_scope)

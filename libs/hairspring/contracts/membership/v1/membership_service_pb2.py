@@ -23,41 +23,50 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from hairspring.contracts.access.v1 import access_pb2 as hairspring_dot_access_dot_v1_dot_access__pb2
 from hairspring.contracts.membership.v1 import membership_pb2 as hairspring_dot_membership_dot_v1_dot_membership__pb2
 from hairspring.contracts.transition.v1 import transition_pb2 as hairspring_dot_transition_dot_v1_dot_transition__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1hairspring/membership/v1/membership_service.proto\x12\x18hairspring.membership.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)hairspring/membership/v1/membership.proto\x1a)hairspring/transition/v1/transition.proto\"b\n\x12ListMembersRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x0f\n\x07segment\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"e\n\x13ListMembersResponse\x12\x35\n\x07members\x18\x01 \x03(\x0b\x32$.hairspring.membership.v1.Membership\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x13\x43ountMembersRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\"N\n\x14\x43ountMembersResponse\x12\x36\n\x06\x63ounts\x18\x01 \x03(\x0b\x32&.hairspring.membership.v1.SegmentCount\"\xab\x01\n\x0cSegmentCount\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12\x0f\n\x07members\x18\x02 \x01(\x03\x12\x37\n\x06status\x18\x03 \x01(\x0e\x32\'.hairspring.membership.v1.SegmentStatus\x12\x16\n\x0e\x66illed_percent\x18\x04 \x01(\x05\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x17\n\x0f\x66illing_version\x18\x06 \x01(\x03\"p\n\x17\x43heckMembershipsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12?\n\tquestions\x18\x02 \x03(\x0b\x32,.hairspring.membership.v1.MembershipQuestion\"9\n\x12MembershipQuestion\x12\x12\n\nprofile_id\x18\x01 \x01(\t\x12\x0f\n\x07segment\x18\x02 \x01(\t\"W\n\x18\x43heckMembershipsResponse\x12;\n\x07\x61nswers\x18\x01 \x03(\x0b\x32*.hairspring.membership.v1.MembershipAnswer\"{\n\x10MembershipAnswer\x12\x0e\n\x06member\x18\x01 \x01(\x08\x12.\n\nenter_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btraits_json\x18\x03 \x01(\x0c\x12\x12\n\nincomplete\x18\x04 \x01(\x08\"\xc2\x01\n\x18\x45xplainMembershipRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x0f\n\x07segment\x18\x02 \x01(\t\x12\x12\n\nprofile_id\x18\x03 \x01(\t\x12/\n\tread_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x1d\n\x13transition_position\x18\x05 \x01(\x03H\x00\x12\x11\n\thindsight\x18\x06 \x01(\x08\x42\x08\n\x06moment\"\x90\x03\n\x19\x45xplainMembershipResponse\x12\x0e\n\x06member\x18\x01 \x01(\x08\x12.\n\nenter_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nleave_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\nconditions\x18\x05 \x03(\x0b\x32%.hairspring.membership.v1.Explanation\x12\x0e\n\x06remark\x18\x06 \x01(\t\x12-\n\tread_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fsegment_version\x18\x08 \x01(\x03\x12\r\n\x05notes\x18\t \x03(\t\x12\x31\n\x07records\x18\n \x03(\x0b\x32 .hairspring.transition.v1.Record*f\n\rSegmentStatus\x12\x1e\n\x1aSEGMENT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15SEGMENT_STATUS_ACTIVE\x10\x01\x12\x1a\n\x16SEGMENT_STATUS_FILLING\x10\x02\x32\xe7\x03\n\x11MembershipService\x12j\n\x0bListMembers\x12,.hairspring.membership.v1.ListMembersRequest\x1a-.hairspring.membership.v1.ListMembersResponse\x12m\n\x0c\x43ountMembers\x12-.hairspring.membership.v1.CountMembersRequest\x1a..hairspring.membership.v1.CountMembersResponse\x12y\n\x10\x43heckMemberships\x12\x31.hairspring.membership.v1.CheckMembershipsRequest\x1a\x32.hairspring.membership.v1.CheckMembershipsResponse\x12|\n\x11\x45xplainMembership\x12\x32.hairspring.membership.v1.ExplainMembershipRequest\x1a\x33.hairspring.membership.v1.ExplainMembershipResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1hairspring/membership/v1/membership_service.proto\x12\x18hairspring.membership.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!hairspring/access/v1/access.proto\x1a)hairspring/membership/v1/membership.proto\x1a)hairspring/transition/v1/transition.proto\"b\n\x12ListMembersRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x0f\n\x07segment\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"e\n\x13ListMembersResponse\x12\x35\n\x07members\x18\x01 \x03(\x0b\x32$.hairspring.membership.v1.Membership\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x13\x43ountMembersRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\"N\n\x14\x43ountMembersResponse\x12\x36\n\x06\x63ounts\x18\x01 \x03(\x0b\x32&.hairspring.membership.v1.SegmentCount\"\xab\x01\n\x0cSegmentCount\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12\x0f\n\x07members\x18\x02 \x01(\x03\x12\x37\n\x06status\x18\x03 \x01(\x0e\x32\'.hairspring.membership.v1.SegmentStatus\x12\x16\n\x0e\x66illed_percent\x18\x04 \x01(\x05\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x17\n\x0f\x66illing_version\x18\x06 \x01(\x03\"p\n\x17\x43heckMembershipsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12?\n\tquestions\x18\x02 \x03(\x0b\x32,.hairspring.membership.v1.MembershipQuestion\"9\n\x12MembershipQuestion\x12\x12\n\nprofile_id\x18\x01 \x01(\t\x12\x0f\n\x07segment\x18\x02 \x01(\t\"W\n\x18\x43heckMembershipsResponse\x12;\n\x07\x61nswers\x18\x01 \x03(\x0b\x32*.hairspring.membership.v1.MembershipAnswer\"{\n\x10MembershipAnswer\x12\x0e\n\x06member\x18\x01 \x01(\x08\x12.\n\nenter_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btraits_json\x18\x03 \x01(\x0c\x12\x12\n\nincomplete\x18\x04 \x01(\x08\"\xc2\x01\n\x18\x45xplainMembershipRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x0f\n\x07segment\x18\x02 \x01(\t\x12\x12\n\nprofile_id\x18\x03 \x01(\t\x12/\n\tread_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x1d\n\x13transition_position\x18\x05 \x01(\x03H\x00\x12\x11\n\thindsight\x18\x06 \x01(\x08\x42\x08\n\x06moment\"\x90\x03\n\x19\x45xplainMembershipResponse\x12\x0e\n\x06member\x18\x01 \x01(\x08\x12.\n\nenter_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nleave_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\nconditions\x18\x05 \x03(\x0b\x32%.hairspring.membership.v1.Explanation\x12\x0e\n\x06remark\x18\x06 \x01(\t\x12-\n\tread_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fsegment_version\x18\x08 \x01(\x03\x12\r\n\x05notes\x18\t \x03(\t\x12\x31\n\x07records\x18\n \x03(\x0b\x32 .hairspring.transition.v1.Record*f\n\rSegmentStatus\x12\x1e\n\x1aSEGMENT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15SEGMENT_STATUS_ACTIVE\x10\x01\x12\x1a\n\x16SEGMENT_STATUS_FILLING\x10\x02\x32\x80\x04\n\x11MembershipService\x12p\n\x0bListMembers\x12,.hairspring.membership.v1.ListMembersRequest\x1a-.hairspring.membership.v1.ListMembersResponse\"\x04\xe8\xe0\x18\x02\x12s\n\x0c\x43ountMembers\x12-.hairspring.membership.v1.CountMembersRequest\x1a..hairspring.membership.v1.CountMembersResponse\"\x04\xe8\xe0\x18\x02\x12\x7f\n\x10\x43heckMemberships\x12\x31.hairspring.membership.v1.CheckMembershipsRequest\x1a\x32.hairspring.membership.v1.CheckMembershipsResponse\"\x04\xe8\xe0\x18\x02\x12\x82\x01\n\x11\x45xplainMembership\x12\x32.hairspring.membership.v1.ExplainMembershipRequest\x1a\x33.hairspring.membership.v1.ExplainMembershipResponse\"\x04\xe8\xe0\x18\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.membership.v1.membership_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEGMENTSTATUS']._serialized_start=1687
-  _globals['_SEGMENTSTATUS']._serialized_end=1789
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=198
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=296
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=298
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=399
-  _globals['_COUNTMEMBERSREQUEST']._serialized_start=401
-  _globals['_COUNTMEMBERSREQUEST']._serialized_end=444
-  _globals['_COUNTMEMBERSRESPONSE']._serialized_start=446
-  _globals['_COUNTMEMBERSRESPONSE']._serialized_end=524
-  _globals['_SEGMENTCOUNT']._serialized_start=527
-  _globals['_SEGMENTCOUNT']._serialized_end=698
-  _globals['_CHECKMEMBERSHIPSREQUEST']._serialized_start=700
-  _globals['_CHECKMEMBERSHIPSREQUEST']._serialized_end=812
-  _globals['_MEMBERSHIPQUESTION']._serialized_start=814
-  _globals['_MEMBERSHIPQUESTION']._serialized_end=871
-  _globals['_CHECKMEMBERSHIPSRESPONSE']._serialized_start=873
-  _globals['_CHECKMEMBERSHIPSRESPONSE']._serialized_end=960
-  _globals['_MEMBERSHIPANSWER']._serialized_start=962
-  _globals['_MEMBERSHIPANSWER']._serialized_end=1085
-  _globals['_EXPLAINMEMBERSHIPREQUEST']._serialized_start=1088
-  _globals['_EXPLAINMEMBERSHIPREQUEST']._serialized_end=1282
-  _globals['_EXPLAINMEMBERSHIPRESPONSE']._serialized_start=1285
-  _globals['_EXPLAINMEMBERSHIPRESPONSE']._serialized_end=1685
-  _globals['_MEMBERSHIPSERVICE']._serialized_start=1792
-  _globals['_MEMBERSHIPSERVICE']._serialized_end=2279
+  _globals['_MEMBERSHIPSERVICE'].methods_by_name['ListMembers']._loaded_options = None
+  _globals['_MEMBERSHIPSERVICE'].methods_by_name['ListMembers']._serialized_options = b'\350\340\030\002'
+  _globals['_MEMBERSHIPSERVICE'].methods_by_name['CountMembers']._loaded_options = None
+  _globals['_MEMBERSHIPSERVICE'].methods_by_name['CountMembers']._serialized_options = b'\350\340\030\002'
+  _globals['_MEMBERSHIPSERVICE'].methods_by_name['CheckMemberships']._loaded_options = None
+  _globals['_MEMBERSHIPSERVICE'].methods_by_name['CheckMemberships']._serialized_options = b'\350\340\030\002'
+  _globals['_MEMBERSHIPSERVICE'].methods_by_name['ExplainMembership']._loaded_options = None
+  _globals['_MEMBERSHIPSERVICE'].methods_by_name['ExplainMembership']._serialized_options = b'\350\340\030\002'
+  _globals['_SEGMENTSTATUS']._serialized_start=1722
+  _globals['_SEGMENTSTATUS']._serialized_end=1824
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=233
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=331
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=333
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=434
+  _globals['_COUNTMEMBERSREQUEST']._serialized_start=436
+  _globals['_COUNTMEMBERSREQUEST']._serialized_end=479
+  _globals['_COUNTMEMBERSRESPONSE']._serialized_start=481
+  _globals['_COUNTMEMBERSRESPONSE']._serialized_end=559
+  _globals['_SEGMENTCOUNT']._serialized_start=562
+  _globals['_SEGMENTCOUNT']._serialized_end=733
+  _globals['_CHECKMEMBERSHIPSREQUEST']._serialized_start=735
+  _globals['_CHECKMEMBERSHIPSREQUEST']._serialized_end=847
+  _globals['_MEMBERSHIPQUESTION']._serialized_start=849
+  _globals['_MEMBERSHIPQUESTION']._serialized_end=906
+  _globals['_CHECKMEMBERSHIPSRESPONSE']._serialized_start=908
+  _globals['_CHECKMEMBERSHIPSRESPONSE']._serialized_end=995
+  _globals['_MEMBERSHIPANSWER']._serialized_start=997
+  _globals['_MEMBERSHIPANSWER']._serialized_end=1120
+  _globals['_EXPLAINMEMBERSHIPREQUEST']._serialized_start=1123
+  _globals['_EXPLAINMEMBERSHIPREQUEST']._serialized_end=1317
+  _globals['_EXPLAINMEMBERSHIPRESPONSE']._serialized_start=1320
+  _globals['_EXPLAINMEMBERSHIPRESPONSE']._serialized_end=1720
+  _globals['_MEMBERSHIPSERVICE']._serialized_start=1827
+  _globals['_MEMBERSHIPSERVICE']._serialized_end=2339
 # @@protoc_insertion_point(module_scope)

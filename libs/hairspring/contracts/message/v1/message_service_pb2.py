@@ -22,26 +22,31 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from hairspring.contracts.access.v1 import access_pb2 as hairspring_dot_access_dot_v1_dot_access__pb2
 from hairspring.contracts.message.v1 import message_pb2 as hairspring_dot_message_dot_v1_dot_message__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+hairspring/message/v1/message_service.proto\x12\x15hairspring.message.v1\x1a#hairspring/message/v1/message.proto\"\xaa\x01\n\x13ListMessagesRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12\x0c\n\x04\x66low\x18\x03 \x01(\t\x12\x34\n\x06status\x18\x04 \x01(\x0e\x32$.hairspring.message.v1.MessageStatus\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"a\n\x14ListMessagesResponse\x12\x30\n\x08messages\x18\x01 \x03(\x0b\x32\x1e.hairspring.message.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x14\x43ountMessagesRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\"L\n\x15\x43ountMessagesResponse\x12\x33\n\x06\x63ounts\x18\x01 \x03(\x0b\x32#.hairspring.message.v1.MessageCount\"V\n\x0cMessageCount\x12\x34\n\x06status\x18\x01 \x01(\x0e\x32$.hairspring.message.v1.MessageStatus\x12\x10\n\x08messages\x18\x02 \x01(\x03\x32\xe5\x01\n\x0eMessageService\x12g\n\x0cListMessages\x12*.hairspring.message.v1.ListMessagesRequest\x1a+.hairspring.message.v1.ListMessagesResponse\x12j\n\rCountMessages\x12+.hairspring.message.v1.CountMessagesRequest\x1a,.hairspring.message.v1.CountMessagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+hairspring/message/v1/message_service.proto\x12\x15hairspring.message.v1\x1a!hairspring/access/v1/access.proto\x1a#hairspring/message/v1/message.proto\"\xaa\x01\n\x13ListMessagesRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12\x0c\n\x04\x66low\x18\x03 \x01(\t\x12\x34\n\x06status\x18\x04 \x01(\x0e\x32$.hairspring.message.v1.MessageStatus\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"a\n\x14ListMessagesResponse\x12\x30\n\x08messages\x18\x01 \x03(\x0b\x32\x1e.hairspring.message.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x14\x43ountMessagesRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\"L\n\x15\x43ountMessagesResponse\x12\x33\n\x06\x63ounts\x18\x01 \x03(\x0b\x32#.hairspring.message.v1.MessageCount\"V\n\x0cMessageCount\x12\x34\n\x06status\x18\x01 \x01(\x0e\x32$.hairspring.message.v1.MessageStatus\x12\x10\n\x08messages\x18\x02 \x01(\x03\x32\xf1\x01\n\x0eMessageService\x12m\n\x0cListMessages\x12*.hairspring.message.v1.ListMessagesRequest\x1a+.hairspring.message.v1.ListMessagesResponse\"\x04\xe8\xe0\x18\x02\x12p\n\rCountMessages\x12+.hairspring.message.v1.CountMessagesRequest\x1a,.hairspring.message.v1.CountMessagesResponse\"\x04\xe8\xe0\x18\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.message.v1.message_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=108
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=278
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=280
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=377
-  _globals['_COUNTMESSAGESREQUEST']._serialized_start=379
-  _globals['_COUNTMESSAGESREQUEST']._serialized_end=423
-  _globals['_COUNTMESSAGESRESPONSE']._serialized_start=425
-  _globals['_COUNTMESSAGESRESPONSE']._serialized_end=501
-  _globals['_MESSAGECOUNT']._serialized_start=503
-  _globals['_MESSAGECOUNT']._serialized_end=589
-  _globals['_MESSAGESERVICE']._serialized_start=592
-  _globals['_MESSAGESERVICE']._serialized_end=821
+  _globals['_MESSAGESERVICE'].methods_by_name['ListMessages']._loaded_options = None
+  _globals['_MESSAGESERVICE'].methods_by_name['ListMessages']._serialized_options = b'\350\340\030\002'
+  _globals['_MESSAGESERVICE'].methods_by_name['CountMessages']._loaded_options = None
+  _globals['_MESSAGESERVICE'].methods_by_name['CountMessages']._serialized_options = b'\350\340\030\002'
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=143
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=313
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=315
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=412
+  _globals['_COUNTMESSAGESREQUEST']._serialized_start=414
+  _globals['_COUNTMESSAGESREQUEST']._serialized_end=458
+  _globals['_COUNTMESSAGESRESPONSE']._serialized_start=460
+  _globals['_COUNTMESSAGESRESPONSE']._serialized_end=536
+  _globals['_MESSAGECOUNT']._serialized_start=538
+  _globals['_MESSAGECOUNT']._serialized_end=624
+  _globals['_MESSAGESERVICE']._serialized_start=627
+  _globals['_MESSAGESERVICE']._serialized_end=868
 # @@protoc_insertion_point(module_scope)

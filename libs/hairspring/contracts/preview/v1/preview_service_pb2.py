@@ -23,21 +23,24 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from hairspring.contracts.access.v1 import access_pb2 as hairspring_dot_access_dot_v1_dot_access__pb2
 from hairspring.contracts.definition.v1 import definition_pb2 as hairspring_dot_definition_dot_v1_dot_definition__pb2
 from hairspring.contracts.preview.v1 import preview_pb2 as hairspring_dot_preview_dot_v1_dot_preview__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+hairspring/preview/v1/preview_service.proto\x12\x15hairspring.preview.v1\x1a\x1egoogle/protobuf/duration.proto\x1a)hairspring/definition/v1/definition.proto\x1a#hairspring/preview/v1/preview.proto\"\xb6\x01\n\x15PreviewSegmentRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x35\n\tmanifests\x18\x02 \x03(\x0b\x32\".hairspring.definition.v1.Manifest\x12\x0f\n\x07segment\x18\x03 \x01(\t\x12(\n\x05since\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rmost_examples\x18\x05 \x01(\x05\"\xcb\x01\n\x16PreviewSegmentResponse\x12:\n\x08progress\x18\x01 \x01(\x0b\x32&.hairspring.preview.v1.PreviewProgressH\x00\x12\x31\n\x07preview\x18\x02 \x01(\x0b\x32\x1e.hairspring.preview.v1.PreviewH\x00\x12:\n\x08problems\x18\x03 \x01(\x0b\x32&.hairspring.preview.v1.PreviewProblemsH\x00\x42\x06\n\x04\x62ody2\x81\x01\n\x0ePreviewService\x12o\n\x0ePreviewSegment\x12,.hairspring.preview.v1.PreviewSegmentRequest\x1a-.hairspring.preview.v1.PreviewSegmentResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+hairspring/preview/v1/preview_service.proto\x12\x15hairspring.preview.v1\x1a\x1egoogle/protobuf/duration.proto\x1a!hairspring/access/v1/access.proto\x1a)hairspring/definition/v1/definition.proto\x1a#hairspring/preview/v1/preview.proto\"\xb6\x01\n\x15PreviewSegmentRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x35\n\tmanifests\x18\x02 \x03(\x0b\x32\".hairspring.definition.v1.Manifest\x12\x0f\n\x07segment\x18\x03 \x01(\t\x12(\n\x05since\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rmost_examples\x18\x05 \x01(\x05\"\xcb\x01\n\x16PreviewSegmentResponse\x12:\n\x08progress\x18\x01 \x01(\x0b\x32&.hairspring.preview.v1.PreviewProgressH\x00\x12\x31\n\x07preview\x18\x02 \x01(\x0b\x32\x1e.hairspring.preview.v1.PreviewH\x00\x12:\n\x08problems\x18\x03 \x01(\x0b\x32&.hairspring.preview.v1.PreviewProblemsH\x00\x42\x06\n\x04\x62ody2\x87\x01\n\x0ePreviewService\x12u\n\x0ePreviewSegment\x12,.hairspring.preview.v1.PreviewSegmentRequest\x1a-.hairspring.preview.v1.PreviewSegmentResponse\"\x04\xe8\xe0\x18\x02\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.preview.v1.preview_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PREVIEWSEGMENTREQUEST']._serialized_start=183
-  _globals['_PREVIEWSEGMENTREQUEST']._serialized_end=365
-  _globals['_PREVIEWSEGMENTRESPONSE']._serialized_start=368
-  _globals['_PREVIEWSEGMENTRESPONSE']._serialized_end=571
-  _globals['_PREVIEWSERVICE']._serialized_start=574
-  _globals['_PREVIEWSERVICE']._serialized_end=703
+  _globals['_PREVIEWSERVICE'].methods_by_name['PreviewSegment']._loaded_options = None
+  _globals['_PREVIEWSERVICE'].methods_by_name['PreviewSegment']._serialized_options = b'\350\340\030\002'
+  _globals['_PREVIEWSEGMENTREQUEST']._serialized_start=218
+  _globals['_PREVIEWSEGMENTREQUEST']._serialized_end=400
+  _globals['_PREVIEWSEGMENTRESPONSE']._serialized_start=403
+  _globals['_PREVIEWSEGMENTRESPONSE']._serialized_end=606
+  _globals['_PREVIEWSERVICE']._serialized_start=609
+  _globals['_PREVIEWSERVICE']._serialized_end=744
 # @@protoc_insertion_point(module_scope)

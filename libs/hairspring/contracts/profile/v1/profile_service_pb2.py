@@ -22,20 +22,23 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from hairspring.contracts.access.v1 import access_pb2 as hairspring_dot_access_dot_v1_dot_access__pb2
 from hairspring.contracts.profile.v1 import profile_pb2 as hairspring_dot_profile_dot_v1_dot_profile__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+hairspring/profile/v1/profile_service.proto\x12\x15hairspring.profile.v1\x1a#hairspring/profile/v1/profile.proto\"=\n\x11GetProfileRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\"E\n\x12GetProfileResponse\x12/\n\x07profile\x18\x01 \x01(\x0b\x32\x1e.hairspring.profile.v1.Profile2s\n\x0eProfileService\x12\x61\n\nGetProfile\x12(.hairspring.profile.v1.GetProfileRequest\x1a).hairspring.profile.v1.GetProfileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+hairspring/profile/v1/profile_service.proto\x12\x15hairspring.profile.v1\x1a!hairspring/access/v1/access.proto\x1a#hairspring/profile/v1/profile.proto\"=\n\x11GetProfileRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\"E\n\x12GetProfileResponse\x12/\n\x07profile\x18\x01 \x01(\x0b\x32\x1e.hairspring.profile.v1.Profile2y\n\x0eProfileService\x12g\n\nGetProfile\x12(.hairspring.profile.v1.GetProfileRequest\x1a).hairspring.profile.v1.GetProfileResponse\"\x04\xe8\xe0\x18\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.profile.v1.profile_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETPROFILEREQUEST']._serialized_start=107
-  _globals['_GETPROFILEREQUEST']._serialized_end=168
-  _globals['_GETPROFILERESPONSE']._serialized_start=170
-  _globals['_GETPROFILERESPONSE']._serialized_end=239
-  _globals['_PROFILESERVICE']._serialized_start=241
-  _globals['_PROFILESERVICE']._serialized_end=356
+  _globals['_PROFILESERVICE'].methods_by_name['GetProfile']._loaded_options = None
+  _globals['_PROFILESERVICE'].methods_by_name['GetProfile']._serialized_options = b'\350\340\030\002'
+  _globals['_GETPROFILEREQUEST']._serialized_start=142
+  _globals['_GETPROFILEREQUEST']._serialized_end=203
+  _globals['_GETPROFILERESPONSE']._serialized_start=205
+  _globals['_GETPROFILERESPONSE']._serialized_end=274
+  _globals['_PROFILESERVICE']._serialized_start=276
+  _globals['_PROFILESERVICE']._serialized_end=397
 # @@protoc_insertion_point(module_scope)

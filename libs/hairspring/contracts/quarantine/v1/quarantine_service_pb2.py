@@ -22,28 +22,33 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from hairspring.contracts.access.v1 import access_pb2 as hairspring_dot_access_dot_v1_dot_access__pb2
 from hairspring.contracts.quarantine.v1 import quarantine_pb2 as hairspring_dot_quarantine_dot_v1_dot_quarantine__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1hairspring/quarantine/v1/quarantine_service.proto\x12\x18hairspring.quarantine.v1\x1a)hairspring/quarantine/v1/quarantine.proto\"o\n\x1cListQuarantineEntriesRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"t\n\x1dListQuarantineEntriesResponse\x12:\n\x07\x65ntries\x18\x01 \x03(\x0b\x32).hairspring.quarantine.v1.QuarantineEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x14RetryProfilesRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x13\n\x0bprofile_ids\x18\x02 \x03(\t\x12\x14\n\x0c\x61ll_profiles\x18\x03 \x01(\x08\x12\x12\n\nwith_flows\x18\x04 \x01(\x08\"Q\n\x15RetryProfilesResponse\x12\x38\n\x08outcomes\x18\x01 \x03(\x0b\x32&.hairspring.quarantine.v1.RetryOutcome\"h\n\x0cRetryOutcome\x12\x12\n\nprofile_id\x18\x01 \x01(\t\x12\x35\n\x06status\x18\x02 \x01(\x0e\x32%.hairspring.quarantine.v1.RetryStatus\x12\r\n\x05\x65rror\x18\x03 \x01(\t*y\n\x0bRetryStatus\x12\x1c\n\x18RETRY_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15RETRY_STATUS_RELEASED\x10\x01\x12\x17\n\x13RETRY_STATUS_FAILED\x10\x02\x12\x18\n\x14RETRY_STATUS_WAITING\x10\x03\x32\x90\x02\n\x11QuarantineService\x12\x88\x01\n\x15ListQuarantineEntries\x12\x36.hairspring.quarantine.v1.ListQuarantineEntriesRequest\x1a\x37.hairspring.quarantine.v1.ListQuarantineEntriesResponse\x12p\n\rRetryProfiles\x12..hairspring.quarantine.v1.RetryProfilesRequest\x1a/.hairspring.quarantine.v1.RetryProfilesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1hairspring/quarantine/v1/quarantine_service.proto\x12\x18hairspring.quarantine.v1\x1a!hairspring/access/v1/access.proto\x1a)hairspring/quarantine/v1/quarantine.proto\"o\n\x1cListQuarantineEntriesRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"t\n\x1dListQuarantineEntriesResponse\x12:\n\x07\x65ntries\x18\x01 \x03(\x0b\x32).hairspring.quarantine.v1.QuarantineEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x14RetryProfilesRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x13\n\x0bprofile_ids\x18\x02 \x03(\t\x12\x14\n\x0c\x61ll_profiles\x18\x03 \x01(\x08\x12\x12\n\nwith_flows\x18\x04 \x01(\x08\"Q\n\x15RetryProfilesResponse\x12\x38\n\x08outcomes\x18\x01 \x03(\x0b\x32&.hairspring.quarantine.v1.RetryOutcome\"h\n\x0cRetryOutcome\x12\x12\n\nprofile_id\x18\x01 \x01(\t\x12\x35\n\x06status\x18\x02 \x01(\x0e\x32%.hairspring.quarantine.v1.RetryStatus\x12\r\n\x05\x65rror\x18\x03 \x01(\t*y\n\x0bRetryStatus\x12\x1c\n\x18RETRY_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15RETRY_STATUS_RELEASED\x10\x01\x12\x17\n\x13RETRY_STATUS_FAILED\x10\x02\x12\x18\n\x14RETRY_STATUS_WAITING\x10\x03\x32\x9c\x02\n\x11QuarantineService\x12\x8e\x01\n\x15ListQuarantineEntries\x12\x36.hairspring.quarantine.v1.ListQuarantineEntriesRequest\x1a\x37.hairspring.quarantine.v1.ListQuarantineEntriesResponse\"\x04\xe8\xe0\x18\x02\x12v\n\rRetryProfiles\x12..hairspring.quarantine.v1.RetryProfilesRequest\x1a/.hairspring.quarantine.v1.RetryProfilesResponse\"\x04\xe8\xe0\x18\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.quarantine.v1.quarantine_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RETRYSTATUS']._serialized_start=651
-  _globals['_RETRYSTATUS']._serialized_end=772
-  _globals['_LISTQUARANTINEENTRIESREQUEST']._serialized_start=122
-  _globals['_LISTQUARANTINEENTRIESREQUEST']._serialized_end=233
-  _globals['_LISTQUARANTINEENTRIESRESPONSE']._serialized_start=235
-  _globals['_LISTQUARANTINEENTRIESRESPONSE']._serialized_end=351
-  _globals['_RETRYPROFILESREQUEST']._serialized_start=353
-  _globals['_RETRYPROFILESREQUEST']._serialized_end=460
-  _globals['_RETRYPROFILESRESPONSE']._serialized_start=462
-  _globals['_RETRYPROFILESRESPONSE']._serialized_end=543
-  _globals['_RETRYOUTCOME']._serialized_start=545
-  _globals['_RETRYOUTCOME']._serialized_end=649
-  _globals['_QUARANTINESERVICE']._serialized_start=775
-  _globals['_QUARANTINESERVICE']._serialized_end=1047
+  _globals['_QUARANTINESERVICE'].methods_by_name['ListQuarantineEntries']._loaded_options = None
+  _globals['_QUARANTINESERVICE'].methods_by_name['ListQuarantineEntries']._serialized_options = b'\350\340\030\002'
+  _globals['_QUARANTINESERVICE'].methods_by_name['RetryProfiles']._loaded_options = None
+  _globals['_QUARANTINESERVICE'].methods_by_name['RetryProfiles']._serialized_options = b'\350\340\030\003'
+  _globals['_RETRYSTATUS']._serialized_start=686
+  _globals['_RETRYSTATUS']._serialized_end=807
+  _globals['_LISTQUARANTINEENTRIESREQUEST']._serialized_start=157
+  _globals['_LISTQUARANTINEENTRIESREQUEST']._serialized_end=268
+  _globals['_LISTQUARANTINEENTRIESRESPONSE']._serialized_start=270
+  _globals['_LISTQUARANTINEENTRIESRESPONSE']._serialized_end=386
+  _globals['_RETRYPROFILESREQUEST']._serialized_start=388
+  _globals['_RETRYPROFILESREQUEST']._serialized_end=495
+  _globals['_RETRYPROFILESRESPONSE']._serialized_start=497
+  _globals['_RETRYPROFILESRESPONSE']._serialized_end=578
+  _globals['_RETRYOUTCOME']._serialized_start=580
+  _globals['_RETRYOUTCOME']._serialized_end=684
+  _globals['_QUARANTINESERVICE']._serialized_start=810
+  _globals['_QUARANTINESERVICE']._serialized_end=1094
 # @@protoc_insertion_point(module_scope)

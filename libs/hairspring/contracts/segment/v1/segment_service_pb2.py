@@ -23,36 +23,47 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from hairspring.contracts.access.v1 import access_pb2 as hairspring_dot_access_dot_v1_dot_access__pb2
 from hairspring.contracts.segment.v1 import segment_pb2 as hairspring_dot_segment_dot_v1_dot_segment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+hairspring/segment/v1/segment_service.proto\x12\x15hairspring.segment.v1\x1a\x1egoogle/protobuf/duration.proto\x1a#hairspring/segment/v1/segment.proto\"\xb1\x01\n\x14\x43reateSegmentRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12/\n\x07segment\x18\x02 \x01(\x0b\x32\x1e.hairspring.segment.v1.Segment\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"q\n\x15\x43reateSegmentResponse\x12/\n\x07segment\x18\x01 \x01(\x0b\x32\x1e.hairspring.segment.v1.Segment\x12\x16\n\x0ewaiting_shards\x18\x02 \x03(\x05\x12\x0f\n\x07\x66illing\x18\x03 \x01(\x08\"\xcb\x01\n\x14UpdateSegmentRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12/\n\x07segment\x18\x02 \x01(\x0b\x32\x1e.hairspring.segment.v1.Segment\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\x03\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"q\n\x15UpdateSegmentResponse\x12/\n\x07segment\x18\x01 \x01(\x0b\x32\x1e.hairspring.segment.v1.Segment\x12\x16\n\x0ewaiting_shards\x18\x02 \x03(\x05\x12\x0f\n\x07\x66illing\x18\x03 \x01(\x08\"M\n\x11GetSegmentRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0cplan_version\x18\x03 \x01(\x03\"E\n\x12GetSegmentResponse\x12/\n\x07segment\x18\x01 \x01(\x0b\x32\x1e.hairspring.segment.v1.Segment\"R\n\x13ListSegmentsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"a\n\x14ListSegmentsResponse\x12\x30\n\x08segments\x18\x01 \x03(\x0b\x32\x1e.hairspring.segment.v1.Segment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x94\x01\n\x14\x44\x65leteSegmentRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\x03\x12\x15\n\rallow_missing\x18\x04 \x01(\x08\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"/\n\x15\x44\x65leteSegmentResponse\x12\x16\n\x0ewaiting_shards\x18\x01 \x03(\x05\x32\xa0\x04\n\x0eSegmentService\x12j\n\rCreateSegment\x12+.hairspring.segment.v1.CreateSegmentRequest\x1a,.hairspring.segment.v1.CreateSegmentResponse\x12j\n\rUpdateSegment\x12+.hairspring.segment.v1.UpdateSegmentRequest\x1a,.hairspring.segment.v1.UpdateSegmentResponse\x12\x61\n\nGetSegment\x12(.hairspring.segment.v1.GetSegmentRequest\x1a).hairspring.segment.v1.GetSegmentResponse\x12g\n\x0cListSegments\x12*.hairspring.segment.v1.ListSegmentsRequest\x1a+.hairspring.segment.v1.ListSegmentsResponse\x12j\n\rDeleteSegment\x12+.hairspring.segment.v1.DeleteSegmentRequest\x1a,.hairspring.segment.v1.DeleteSegmentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+hairspring/segment/v1/segment_service.proto\x12\x15hairspring.segment.v1\x1a\x1egoogle/protobuf/duration.proto\x1a!hairspring/access/v1/access.proto\x1a#hairspring/segment/v1/segment.proto\"\xb1\x01\n\x14\x43reateSegmentRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12/\n\x07segment\x18\x02 \x01(\x0b\x32\x1e.hairspring.segment.v1.Segment\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"q\n\x15\x43reateSegmentResponse\x12/\n\x07segment\x18\x01 \x01(\x0b\x32\x1e.hairspring.segment.v1.Segment\x12\x16\n\x0ewaiting_shards\x18\x02 \x03(\x05\x12\x0f\n\x07\x66illing\x18\x03 \x01(\x08\"\xcb\x01\n\x14UpdateSegmentRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12/\n\x07segment\x18\x02 \x01(\x0b\x32\x1e.hairspring.segment.v1.Segment\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\x03\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"q\n\x15UpdateSegmentResponse\x12/\n\x07segment\x18\x01 \x01(\x0b\x32\x1e.hairspring.segment.v1.Segment\x12\x16\n\x0ewaiting_shards\x18\x02 \x03(\x05\x12\x0f\n\x07\x66illing\x18\x03 \x01(\x08\"M\n\x11GetSegmentRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0cplan_version\x18\x03 \x01(\x03\"E\n\x12GetSegmentResponse\x12/\n\x07segment\x18\x01 \x01(\x0b\x32\x1e.hairspring.segment.v1.Segment\"R\n\x13ListSegmentsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"a\n\x14ListSegmentsResponse\x12\x30\n\x08segments\x18\x01 \x03(\x0b\x32\x1e.hairspring.segment.v1.Segment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x94\x01\n\x14\x44\x65leteSegmentRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\x03\x12\x15\n\rallow_missing\x18\x04 \x01(\x08\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"/\n\x15\x44\x65leteSegmentResponse\x12\x16\n\x0ewaiting_shards\x18\x01 \x03(\x05\x32\xbe\x04\n\x0eSegmentService\x12p\n\rCreateSegment\x12+.hairspring.segment.v1.CreateSegmentRequest\x1a,.hairspring.segment.v1.CreateSegmentResponse\"\x04\xe8\xe0\x18\x03\x12p\n\rUpdateSegment\x12+.hairspring.segment.v1.UpdateSegmentRequest\x1a,.hairspring.segment.v1.UpdateSegmentResponse\"\x04\xe8\xe0\x18\x03\x12g\n\nGetSegment\x12(.hairspring.segment.v1.GetSegmentRequest\x1a).hairspring.segment.v1.GetSegmentResponse\"\x04\xe8\xe0\x18\x02\x12m\n\x0cListSegments\x12*.hairspring.segment.v1.ListSegmentsRequest\x1a+.hairspring.segment.v1.ListSegmentsResponse\"\x04\xe8\xe0\x18\x02\x12p\n\rDeleteSegment\x12+.hairspring.segment.v1.DeleteSegmentRequest\x1a,.hairspring.segment.v1.DeleteSegmentResponse\"\x04\xe8\xe0\x18\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.segment.v1.segment_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATESEGMENTREQUEST']._serialized_start=140
-  _globals['_CREATESEGMENTREQUEST']._serialized_end=317
-  _globals['_CREATESEGMENTRESPONSE']._serialized_start=319
-  _globals['_CREATESEGMENTRESPONSE']._serialized_end=432
-  _globals['_UPDATESEGMENTREQUEST']._serialized_start=435
-  _globals['_UPDATESEGMENTREQUEST']._serialized_end=638
-  _globals['_UPDATESEGMENTRESPONSE']._serialized_start=640
-  _globals['_UPDATESEGMENTRESPONSE']._serialized_end=753
-  _globals['_GETSEGMENTREQUEST']._serialized_start=755
-  _globals['_GETSEGMENTREQUEST']._serialized_end=832
-  _globals['_GETSEGMENTRESPONSE']._serialized_start=834
-  _globals['_GETSEGMENTRESPONSE']._serialized_end=903
-  _globals['_LISTSEGMENTSREQUEST']._serialized_start=905
-  _globals['_LISTSEGMENTSREQUEST']._serialized_end=987
-  _globals['_LISTSEGMENTSRESPONSE']._serialized_start=989
-  _globals['_LISTSEGMENTSRESPONSE']._serialized_end=1086
-  _globals['_DELETESEGMENTREQUEST']._serialized_start=1089
-  _globals['_DELETESEGMENTREQUEST']._serialized_end=1237
-  _globals['_DELETESEGMENTRESPONSE']._serialized_start=1239
-  _globals['_DELETESEGMENTRESPONSE']._serialized_end=1286
-  _globals['_SEGMENTSERVICE']._serialized_start=1289
-  _globals['_SEGMENTSERVICE']._serialized_end=1833
+  _globals['_SEGMENTSERVICE'].methods_by_name['CreateSegment']._loaded_options = None
+  _globals['_SEGMENTSERVICE'].methods_by_name['CreateSegment']._serialized_options = b'\350\340\030\003'
+  _globals['_SEGMENTSERVICE'].methods_by_name['UpdateSegment']._loaded_options = None
+  _globals['_SEGMENTSERVICE'].methods_by_name['UpdateSegment']._serialized_options = b'\350\340\030\003'
+  _globals['_SEGMENTSERVICE'].methods_by_name['GetSegment']._loaded_options = None
+  _globals['_SEGMENTSERVICE'].methods_by_name['GetSegment']._serialized_options = b'\350\340\030\002'
+  _globals['_SEGMENTSERVICE'].methods_by_name['ListSegments']._loaded_options = None
+  _globals['_SEGMENTSERVICE'].methods_by_name['ListSegments']._serialized_options = b'\350\340\030\002'
+  _globals['_SEGMENTSERVICE'].methods_by_name['DeleteSegment']._loaded_options = None
+  _globals['_SEGMENTSERVICE'].methods_by_name['DeleteSegment']._serialized_options = b'\350\340\030\003'
+  _globals['_CREATESEGMENTREQUEST']._serialized_start=175
+  _globals['_CREATESEGMENTREQUEST']._serialized_end=352
+  _globals['_CREATESEGMENTRESPONSE']._serialized_start=354
+  _globals['_CREATESEGMENTRESPONSE']._serialized_end=467
+  _globals['_UPDATESEGMENTREQUEST']._serialized_start=470
+  _globals['_UPDATESEGMENTREQUEST']._serialized_end=673
+  _globals['_UPDATESEGMENTRESPONSE']._serialized_start=675
+  _globals['_UPDATESEGMENTRESPONSE']._serialized_end=788
+  _globals['_GETSEGMENTREQUEST']._serialized_start=790
+  _globals['_GETSEGMENTREQUEST']._serialized_end=867
+  _globals['_GETSEGMENTRESPONSE']._serialized_start=869
+  _globals['_GETSEGMENTRESPONSE']._serialized_end=938
+  _globals['_LISTSEGMENTSREQUEST']._serialized_start=940
+  _globals['_LISTSEGMENTSREQUEST']._serialized_end=1022
+  _globals['_LISTSEGMENTSRESPONSE']._serialized_start=1024
+  _globals['_LISTSEGMENTSRESPONSE']._serialized_end=1121
+  _globals['_DELETESEGMENTREQUEST']._serialized_start=1124
+  _globals['_DELETESEGMENTREQUEST']._serialized_end=1272
+  _globals['_DELETESEGMENTRESPONSE']._serialized_start=1274
+  _globals['_DELETESEGMENTRESPONSE']._serialized_end=1321
+  _globals['_SEGMENTSERVICE']._serialized_start=1324
+  _globals['_SEGMENTSERVICE']._serialized_end=1898
 # @@protoc_insertion_point(module_scope)

@@ -22,20 +22,23 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from hairspring.contracts.access.v1 import access_pb2 as hairspring_dot_access_dot_v1_dot_access__pb2
 from hairspring.contracts.shard.v1 import shard_pb2 as hairspring_dot_shard_dot_v1_dot_shard__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'hairspring/shard/v1/shard_service.proto\x12\x13hairspring.shard.v1\x1a\x1fhairspring/shard/v1/shard.proto\"\x13\n\x11ListShardsRequest\"n\n\x12ListShardsResponse\x12*\n\x06shards\x18\x01 \x03(\x0b\x32\x1a.hairspring.shard.v1.Shard\x12\x1a\n\rhead_position\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x10\n\x0e_head_position2m\n\x0cShardService\x12]\n\nListShards\x12&.hairspring.shard.v1.ListShardsRequest\x1a\'.hairspring.shard.v1.ListShardsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'hairspring/shard/v1/shard_service.proto\x12\x13hairspring.shard.v1\x1a!hairspring/access/v1/access.proto\x1a\x1fhairspring/shard/v1/shard.proto\"\x13\n\x11ListShardsRequest\"n\n\x12ListShardsResponse\x12*\n\x06shards\x18\x01 \x03(\x0b\x32\x1a.hairspring.shard.v1.Shard\x12\x1a\n\rhead_position\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x10\n\x0e_head_position2s\n\x0cShardService\x12\x63\n\nListShards\x12&.hairspring.shard.v1.ListShardsRequest\x1a\'.hairspring.shard.v1.ListShardsResponse\"\x04\xe8\xe0\x18\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.shard.v1.shard_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTSHARDSREQUEST']._serialized_start=97
-  _globals['_LISTSHARDSREQUEST']._serialized_end=116
-  _globals['_LISTSHARDSRESPONSE']._serialized_start=118
-  _globals['_LISTSHARDSRESPONSE']._serialized_end=228
-  _globals['_SHARDSERVICE']._serialized_start=230
-  _globals['_SHARDSERVICE']._serialized_end=339
+  _globals['_SHARDSERVICE'].methods_by_name['ListShards']._loaded_options = None
+  _globals['_SHARDSERVICE'].methods_by_name['ListShards']._serialized_options = b'\350\340\030\004'
+  _globals['_LISTSHARDSREQUEST']._serialized_start=132
+  _globals['_LISTSHARDSREQUEST']._serialized_end=151
+  _globals['_LISTSHARDSRESPONSE']._serialized_start=153
+  _globals['_LISTSHARDSRESPONSE']._serialized_end=263
+  _globals['_SHARDSERVICE']._serialized_start=265
+  _globals['_SHARDSERVICE']._serialized_end=380
 # @@protoc_insertion_point(module_scope)

@@ -22,25 +22,30 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from hairspring.contracts.access.v1 import access_pb2 as hairspring_dot_access_dot_v1_dot_access__pb2
 from hairspring.contracts.event.v1 import event_log_service_pb2 as hairspring_dot_event_dot_v1_dot_event__log__service__pb2
 from hairspring.contracts.transition.v1 import transition_pb2 as hairspring_dot_transition_dot_v1_dot_transition__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1hairspring/transition/v1/transition_service.proto\x12\x18hairspring.transition.v1\x1a+hairspring/event/v1/event_log_service.proto\x1a)hairspring/transition/v1/transition.proto\"\x8e\x01\n\x12TailRecordsRequest\x12\x32\n\x06shards\x18\x01 \x03(\x0b\x32\".hairspring.event.v1.ShardPosition\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x03\x12\x16\n\x0emax_batch_size\x18\x03 \x01(\x05\x12\x14\n\x0cstop_at_head\x18\x04 \x01(\x08\"b\n\x13TailRecordsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.transition.v1.Record\x12\x18\n\x10through_position\x18\x02 \x01(\x03\"z\n\x16ListTransitionsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x0f\n\x07segment\x18\x02 \x01(\t\x12\x12\n\nprofile_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"e\n\x17ListTransitionsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.transition.v1.Record\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf9\x01\n\x11TransitionService\x12l\n\x0bTailRecords\x12,.hairspring.transition.v1.TailRecordsRequest\x1a-.hairspring.transition.v1.TailRecordsResponse0\x01\x12v\n\x0fListTransitions\x12\x30.hairspring.transition.v1.ListTransitionsRequest\x1a\x31.hairspring.transition.v1.ListTransitionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1hairspring/transition/v1/transition_service.proto\x12\x18hairspring.transition.v1\x1a!hairspring/access/v1/access.proto\x1a+hairspring/event/v1/event_log_service.proto\x1a)hairspring/transition/v1/transition.proto\"\xa4\x01\n\x12TailRecordsRequest\x12\x32\n\x06shards\x18\x01 \x03(\x0b\x32\".hairspring.event.v1.ShardPosition\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x03\x12\x16\n\x0emax_batch_size\x18\x03 \x01(\x05\x12\x14\n\x0cstop_at_head\x18\x04 \x01(\x08\x12\x14\n\x0cworkspace_id\x18\x05 \x01(\t\"b\n\x13TailRecordsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.transition.v1.Record\x12\x18\n\x10through_position\x18\x02 \x01(\x03\"z\n\x16ListTransitionsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x0f\n\x07segment\x18\x02 \x01(\t\x12\x12\n\nprofile_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"e\n\x17ListTransitionsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.transition.v1.Record\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x85\x02\n\x11TransitionService\x12r\n\x0bTailRecords\x12,.hairspring.transition.v1.TailRecordsRequest\x1a-.hairspring.transition.v1.TailRecordsResponse\"\x04\xe8\xe0\x18\x02\x30\x01\x12|\n\x0fListTransitions\x12\x30.hairspring.transition.v1.ListTransitionsRequest\x1a\x31.hairspring.transition.v1.ListTransitionsResponse\"\x04\xe8\xe0\x18\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.transition.v1.transition_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TAILRECORDSREQUEST']._serialized_start=168
-  _globals['_TAILRECORDSREQUEST']._serialized_end=310
-  _globals['_TAILRECORDSRESPONSE']._serialized_start=312
-  _globals['_TAILRECORDSRESPONSE']._serialized_end=410
-  _globals['_LISTTRANSITIONSREQUEST']._serialized_start=412
-  _globals['_LISTTRANSITIONSREQUEST']._serialized_end=534
-  _globals['_LISTTRANSITIONSRESPONSE']._serialized_start=536
-  _globals['_LISTTRANSITIONSRESPONSE']._serialized_end=637
-  _globals['_TRANSITIONSERVICE']._serialized_start=640
-  _globals['_TRANSITIONSERVICE']._serialized_end=889
+  _globals['_TRANSITIONSERVICE'].methods_by_name['TailRecords']._loaded_options = None
+  _globals['_TRANSITIONSERVICE'].methods_by_name['TailRecords']._serialized_options = b'\350\340\030\002'
+  _globals['_TRANSITIONSERVICE'].methods_by_name['ListTransitions']._loaded_options = None
+  _globals['_TRANSITIONSERVICE'].methods_by_name['ListTransitions']._serialized_options = b'\350\340\030\002'
+  _globals['_TAILRECORDSREQUEST']._serialized_start=203
+  _globals['_TAILRECORDSREQUEST']._serialized_end=367
+  _globals['_TAILRECORDSRESPONSE']._serialized_start=369
+  _globals['_TAILRECORDSRESPONSE']._serialized_end=467
+  _globals['_LISTTRANSITIONSREQUEST']._serialized_start=469
+  _globals['_LISTTRANSITIONSREQUEST']._serialized_end=591
+  _globals['_LISTTRANSITIONSRESPONSE']._serialized_start=593
+  _globals['_LISTTRANSITIONSRESPONSE']._serialized_end=694
+  _globals['_TRANSITIONSERVICE']._serialized_start=697
+  _globals['_TRANSITIONSERVICE']._serialized_end=958
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,58 @@
+"""Looks keys up at ingest, which keeps them: for all other services."""
+
+from collections.abc import Sequence
+
+import grpc
+
+from hairspring.contracts.access.v1 import access_pb2
+from hairspring.contracts.key.v1 import key_pb2, key_service_pb2
+from hairspring.contracts.key.v1.key_service_pb2_grpc import KeyServiceStub
+from hairspring.runtime.access import LOOK_UP_SECONDS, Access, KeyAccess, LookUp, Open
+from hairspring.runtime.config import Settings
+from hairspring.runtime.keys import Caller, Scope
+
+_NAMES = {
+    access_pb2.SCOPE_WRITE: Scope.WRITE,
+    access_pb2.SCOPE_READ: Scope.READ,
+    access_pb2.SCOPE_ADMIN: Scope.ADMIN,
+}
+_NUMBERS = {scope: number for number, scope in _NAMES.items()}
+_WORDS = {int(number): scope.value for number, scope in _NAMES.items()}
+
+
+def access_by(look_up: LookUp, settings: Settings) -> Access:
+    """Make the access that the settings ask for."""
+    return Open() if settings.auth == "off" else KeyAccess(settings.service_tokens, look_up)
+
+
+def at_ingest(channel: grpc.aio.Channel) -> LookUp:
+    """Look keys up over a channel to ingest, which bears the token of the deployment."""
+    stub = KeyServiceStub(channel)
+
+    async def look_up(hashes: Sequence[bytes]) -> dict[bytes, Caller]:
+        answer = await stub.LookUpKeys(
+            key_service_pb2.LookUpKeysRequest(hashes=hashes), timeout=LOOK_UP_SECONDS
+        )
+        return {found.hash: caller_of(found.key) for found in answer.found}
+
+    return look_up
+
+
+def caller_of(key: key_pb2.Key) -> Caller:
+    """Translate a key; scopes that a newer ingest knows, and we do not, are left out."""
+    return Caller(
+        key_id=key.key_id,
+        workspace=key.workspace_id,
+        scopes=frozenset(_NAMES[said] for said in key.scopes if said in _NAMES),
+        events_per_second=key.events_per_second,
+    )
+
+
+def scopes_to_contract(scopes: frozenset[Scope]) -> list["access_pb2.Scope.ValueType"]:
+    """Translate scopes, in an order of their own."""
+    return sorted(_NUMBERS[scope] for scope in scopes)
+
+
+def scope_names(said: Sequence[int]) -> list[str]:
+    """Answer the names of scopes that people may give to a key; others by their numbers."""
+    return [_WORDS.get(one, str(one)) for one in said]
