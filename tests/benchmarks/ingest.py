@@ -23,7 +23,7 @@ from hairspring.embedded.postgres import PostgresServer, postgres
 from tests.benchmarks import cpu
 from tests.benchmarks.figures import Figure, Size
 from tests.benchmarks.pipeline_stage import POSTGRES
-from tests.support.cluster import Service
+from tests.support.cluster import TOKEN, Service
 
 RATE = 1_000
 LONGEST_SECONDS = 600
@@ -59,7 +59,11 @@ async def _measure(size: Size, directory: Path, say: Say) -> dict[str, list[_Rou
     directory.mkdir(parents=True)
     http = f"127.0.0.1:{free_port()}"
     async with postgres(directory / "postgres", settings=POSTGRES) as database:
-        environment = {"HAIRSPRING_POSTGRES_URL": database.url, "HAIRSPRING_INGEST_HTTP": http}
+        environment = {
+            "HAIRSPRING_POSTGRES_URL": database.url,
+            "HAIRSPRING_INGEST_HTTP": http,
+            "HAIRSPRING_SERVICE_TOKEN": TOKEN,
+        }
         service = Service("ingest", environment, directory)
         await service.start()
         try:

@@ -23,6 +23,7 @@ from hairspring.contracts.event.v1 import event_pb2, event_service_pb2
 from hairspring.runtime.client import open_channel
 
 from tests.benchmarks.workload import kinds, profile_id
+from tests.support.cluster import TOKEN
 
 _TRACK = "/hairspring.event.v1.EventService/TrackEvent"
 _DONE = b'{"success":true}'
@@ -64,7 +65,7 @@ class Calls:
     def batch(self, size: int) -> bytes:
         """The body of a batch."""
         calls = ",".join([self.one() for _ in range(size)])
-        return f'{{"batch":[{calls}],"sentAt":"{_now()}","writeKey":"k"}}'.encode()
+        return f'{{"batch":[{calls}],"sentAt":"{_now()}"}}'.encode()
 
 
 class Connection:
@@ -81,8 +82,8 @@ class Connection:
 
     async def post(self, path: str, body: bytes) -> None:
         """Send a body; anything but a whole success is a failure of the benchmark."""
-        head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(body)}\r\n\r\n"
-        self._writer.write(head.encode() + body)
+        head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {TOKEN}\r\n"
+        self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         head_read = await self._reader.readuntil(b"\r\n\r\n")
         length = int(head_read.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         said = await self._reader.readexactly(length)
@@ -150,7 +151,7 @@ async def singles_over_grpc(given: argparse.Namespace) -> Sent:
     """Send single events on one channel."""
     calls = Calls(given.profiles, given.seed)
     accepted = event_service_pb2.EVENT_STATUS_ACCEPTED
-    async with open_channel(given.grpc) as channel:
+    async with open_channel(given.grpc, TOKEN) as channel:
         call = channel.unary_unary(_TRACK)
 
         async def send() -> None:

@@ -25,6 +25,7 @@ from hairspring.contracts.event.v1 import event_service_pb2
 from hairspring.runtime.client import open_channel
 
 from tests.benchmarks.workload import Requests
+from tests.support.cluster import TOKEN
 
 _METHOD = "/hairspring.event.v1.EventService/BatchTrackEvents"
 _STREAM = "/hairspring.event.v1.EventService/StreamEvents"
@@ -67,7 +68,7 @@ class Load:
     async def run(self) -> Sent:
         """Sends everything. Raises what a call raised."""
         given = self._given
-        async with open_channel(given.address) as channel:
+        async with open_channel(given.address, TOKEN) as channel:
             if given.stream:
                 call, send = channel.stream_stream(_STREAM), self._stream
             else:

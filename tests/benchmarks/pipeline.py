@@ -21,6 +21,7 @@ from hairspring.wire.times import to_ms
 
 from tests.benchmarks.figures import Figure, Size
 from tests.benchmarks.pipeline_stage import Measured, Stage, stage
+from tests.support.cluster import TOKEN
 
 _COMMAND = "python -m tests.benchmarks --only pipeline"
 LAG = 10_000  #: Events that the sustained load may be ahead of what is committed.
@@ -176,7 +177,7 @@ async def following(address: str) -> AsyncIterator[list[float]]:
     An event without a time happened when it was accepted, so that is when they take effect.
     """
     late: list[float] = []
-    async with open_channel(address) as channel:
+    async with open_channel(address, TOKEN) as channel:
         stub = transition_service_pb2_grpc.TransitionServiceStub(channel)
         answers = stub.TailRecords(transition_service_pb2.TailRecordsRequest(after_position=-1))
         await anext(aiter(answers))

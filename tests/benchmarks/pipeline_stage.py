@@ -30,7 +30,7 @@ from hairspring.runtime.client import open_channel
 from tests.benchmarks import cpu, definitions
 from tests.benchmarks.load import Sent
 from tests.benchmarks.workload import Past, pasts, profile_id
-from tests.support.cluster import Service, now
+from tests.support.cluster import TOKEN, Service, now
 from tests.support.waiting import eventually
 
 #: What a server that is meant for this would have, and the laptop's has not.
@@ -98,6 +98,7 @@ class Stage:
         self._seed = 0
         environment = {
             "HAIRSPRING_POSTGRES_URL": database.url,
+            "HAIRSPRING_SERVICE_TOKEN": TOKEN,
             "HAIRSPRING_REDIS_URL": redis.url,
         }
         self.ingest = Service("ingest", environment, _made(directory / "ingest"))
@@ -119,7 +120,7 @@ class Stage:
     async def apply(self, text: str, *, wait: bool = True) -> None:
         """Puts definitions in force, or begins to where they have to be filled first."""
         manifest = definition_pb2.Manifest(path="bench.yaml", text=text)
-        async with open_channel(self.evaluators[0].address) as channel:
+        async with open_channel(self.evaluators[0].address, TOKEN) as channel:
             stub = definition_service_pb2_grpc.DefinitionServiceStub(channel)
             request = definition_service_pb2.ApplyDefinitionsRequest(manifests=[manifest])
             if not wait:
@@ -130,7 +131,7 @@ class Stage:
 
     async def is_filling(self, segment: str) -> bool:
         """Tells whether a segment is being filled still."""
-        async with open_channel(self.evaluators[0].address) as channel:
+        async with open_channel(self.evaluators[0].address, TOKEN) as channel:
             stub = membership_service_pb2_grpc.MembershipServiceStub(channel)
             request = membership_service_pb2.CountMembersRequest()
             answer = await stub.CountMembers(request, timeout=60, wait_for_ready=True)
