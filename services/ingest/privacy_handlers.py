@@ -8,10 +8,10 @@ from hairspring.contracts.privacy.v1 import privacy_service_pb2 as contract
 from hairspring.log.deletions import Deletion, Deletions
 from hairspring.log.shards import shard_of
 from hairspring.runtime.errors import NotFound
+from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.ingest.deleting import Deleting
 from hairspring.services.ingest.history import History
 from hairspring.services.ingest.judging import check_id
-from hairspring.services.ingest.workspaces import workspace_of
 from hairspring.wire import event_lines
 from hairspring.wire.deletions import part
 from hairspring.wire.json_lines import pieces

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from hairspring.embedded.ports import LOOPBACK
 
 from tests.support.clocks import SettableClock
-from tests.support.cluster import Service
+from tests.support.cluster import TOKEN, Service
 from tests.support.proxy import Proxy
 
 #: What a replica of a service connects to.
@@ -166,6 +166,7 @@ def _environment(places: Places, links: Mapping[str, list[Proxy]]) -> dict[str, 
         "HAIRSPRING_POSTGRES_URL": _moved(places.postgres_url, ports["postgres"][0]),
         "HAIRSPRING_SMTP_URL": places.smtp_url,
         "HAIRSPRING_MAIL_FROM": "shop@example.com",
+        "HAIRSPRING_SERVICE_TOKEN": TOKEN,
     }
     if "redis" in ports:
         found["HAIRSPRING_REDIS_URL"] = _moved(places.redis_url, ports["redis"][0])

@@ -28,7 +28,8 @@ async def post(output: str, call: dict[str, str]) -> None:
     """Send a call to where `up` says that SDKs send to, with the key that it tells."""
     url = re.search(r"SDKs send to +(http://\S+)", output)
     key = re.search(r"their write key +(hs_\w+)", output)
-    assert url is not None and key is not None, output
+    assert url is not None, output
+    assert key is not None, output
     async with ClientSession(url[1]) as http:
         assert (await http.post("/v1/track", json=call)).status == 401
         call["writeKey"] = key[1]

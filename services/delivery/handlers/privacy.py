@@ -10,8 +10,8 @@ from hairspring.contracts.privacy.v1 import privacy_service_pb2, privacy_service
 from hairspring.log.shards import shard_of
 from hairspring.runtime.client import passed_on
 from hairspring.runtime.errors import InvalidInput
+from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.delivery.adapters.listing import Listing
-from hairspring.services.delivery.handlers.requests import workspace_of
 from hairspring.services.delivery.messages import Message
 from hairspring.services.delivery.runs import Run
 from hairspring.services.delivery.store import DeliveryStore

@@ -16,7 +16,7 @@ from hairspring.log.port import Log, Record
 from hairspring.log.shards import shard_of
 from hairspring.runtime.client import passed_on
 from hairspring.runtime.errors import InvalidInput, NotFound
-from hairspring.services.rule_evaluator.handlers.pages import workspace_of
+from hairspring.runtime.workspaces import workspace_of
 from hairspring.store.port import Key, SegmentStore
 from hairspring.store.quarantine import SetAside
 from hairspring.wire import deletions as receipts

@@ -49,6 +49,8 @@ async def test_what_is_set_aside_is_read_back(kept: Kept) -> None:
     assert await store.quarantine("default", None, ("", -1, ""), 10) == [EVENT, later, ALARM]
     assert await store.quarantine("default", None, ("anna", 7, "event"), 1) == [later]
     assert await store.quarantine("default", "bea", ("", -1, ""), 10) == [ALARM]
+    assert await store.quarantine("other", None, ("", -1, ""), 10) == []
+    assert await store.want_retry("other", None, with_flows=False) == []
     assert await store.marks([1, 2, 3]) == {ANNA: Mark(False, 2), BEA: Mark(True, 1)}
     assert await store.marks([1]) == {ANNA: Mark(False, 2)}
 

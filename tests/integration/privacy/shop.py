@@ -17,7 +17,7 @@ from hairspring.embedded.mail import MailSink
 from hairspring.runtime.client import open_channel
 from redis.asyncio import Redis
 
-from tests.support.cluster import Cluster, cluster
+from tests.support.cluster import TOKEN, Cluster, cluster
 from tests.support.waiting import eventually
 
 SHOP = """\
@@ -109,7 +109,7 @@ async def identify(shop: Cluster, profile: str, **traits: str) -> None:
 async def export(shop: Cluster, profile: str, service: str = "delivery") -> list[dict[str, Any]]:
     """Export a profile, as lines."""
     written = b""
-    async with open_channel(shop.services[service].address) as channel:
+    async with open_channel(shop.services[service].address, TOKEN) as channel:
         request = pb.ExportProfileRequest(profile_id=profile)
         async for part in PrivacyServiceStub(channel).ExportProfile(request, timeout=60):
             assert part.lines.endswith(b"\n")

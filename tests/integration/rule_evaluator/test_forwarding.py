@@ -175,7 +175,7 @@ async def shards(*arguments: str) -> str:
         "shards",
         *arguments,
         stdout=asyncio.subprocess.PIPE,
-        env={"COLUMNS": "200", "PATH": "/usr/bin:/bin"},
+        env={"COLUMNS": "200", "PATH": "/usr/bin:/bin", "HAIRSPRING_SERVICE_TOKEN": TOKEN},
     )
     said, _ = await process.communicate()
     assert process.returncode == 0
