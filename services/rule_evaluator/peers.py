@@ -19,7 +19,7 @@ _EVERYWHERE = ("0.0.0.0", "[::]", "::")
 class Peers:
     """Finds the owner of a shard. `own` is where this replica is reached itself."""
 
-    def __init__(self, shards: ShardReader, stack: AsyncExitStack, token: str) -> None:
+    def __init__(self, shards: ShardReader, stack: AsyncExitStack, token: str = "") -> None:
         self.own = ""
         self._shards = shards
         self._stack = stack
