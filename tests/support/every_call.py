@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,10 +58,17 @@ class Call:
         }
         bearing = (("authorization", f"Bearer {token}"),) if token else ()
         more: dict[str, Any] = {"metadata": bearing, "timeout": 30, "wait_for_ready": True}
+        request: Any = self.request(fields)
+        if self.method.client_streaming:
+            request = iter([request])
+        kind = "_".join(
+            "stream" if streams else "unary"
+            for streams in (self.method.client_streaming, self.method.server_streaming)
+        )
+        call = getattr(channel, kind)(self.path, **codec)(request, **more)
         if self.method.server_streaming:
-            stream = channel.unary_stream(self.path, **codec)(self.request(fields), **more)
-            return [answer async for answer in _all(stream)]
-        return [await channel.unary_unary(self.path, **codec)(self.request(fields), **more)]
+            return [answer async for answer in call]
+        return [await call]
 
 
 def every_call() -> dict[str, Call]:
@@ -78,11 +85,6 @@ def _calls() -> Iterator[Call]:
             for method in service.methods:
                 name = f"{service.full_name.removeprefix('hairspring.')}/{method.name}"
                 yield Call(name=name, method=method)
-
-
-async def _all(stream: Any) -> AsyncIterator[Message]:
-    async for answer in stream:
-        yield answer
 
 
 def _class(descriptor: Any) -> Any:

@@ -140,6 +140,7 @@ SHOWS_NOTHING = {
 WRITINGS: dict[str, dict[str, Any]] = {
     "event.v1.EventService/TrackEvent": {"event": event("m1", word="rival")},
     "event.v1.EventService/BatchTrackEvents": {"events": [event("m2", "Removed", word="rival")]},
+    "event.v1.EventService/StreamEvents": {"events": [event("m3", "Streamed", word="rival")]},
     "event.v1.EventService/IdentifyProfile": {
         "profileId": PROFILE,
         "traitsJson": encoded({"name": "rival", "email": "rival@example.com"}),
