@@ -51,7 +51,22 @@ class Call:
     async def ask(
         self, channel: grpc.aio.Channel, fields: dict[str, Any], token: str = ""
     ) -> list[Message]:
-        """Make the call, and answer what came of it: one message, or all of a stream."""
+        """Make the call, and answer what came of it: one message, or all of a stream.
+
+        Our own gRPC may say INTERNAL where the other side ends a stream before it was written to;
+        then it is asked again.
+        """
+        while True:
+            try:
+                return await self._ask(channel, fields, token)
+            except grpc.aio.AioRpcError as error:
+                ours = "grpc-status-details-bin" not in dict(error.trailing_metadata() or ())
+                if not (ours and self.method.client_streaming):
+                    raise
+
+    async def _ask(
+        self, channel: grpc.aio.Channel, fields: dict[str, Any], token: str
+    ) -> list[Message]:
         codec = {
             "request_serializer": _class(self.method.input_type).SerializeToString,
             "response_deserializer": _class(self.method.output_type).FromString,

@@ -75,7 +75,7 @@ async def test_a_quiet_stream_is_answered_at_once(service: Ingest) -> None:
     "bad",
     [
         contract.StreamEventsRequest(events=[event()] * 2_501),
-        contract.StreamEventsRequest(workspace_id="other", events=[event()]),
+        contract.StreamEventsRequest(workspace_id="No such", events=[event()]),
     ],
     ids=["too many", "no such workspace"],
 )
