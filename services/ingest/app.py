@@ -26,8 +26,8 @@ from hairspring.runtime.metrics import serve_metrics
 from hairspring.runtime.patience import until_it_works
 from hairspring.runtime.tasks import Supervisor
 from hairspring.services.ingest.adapters.installation import settle_shards
-from hairspring.services.ingest.appending import Append, Outcome
 from hairspring.services.ingest.adapters.keys import KeyTable
+from hairspring.services.ingest.appending import Append, Outcome
 from hairspring.services.ingest.collecting.collector import Bounds, Collector
 from hairspring.services.ingest.collecting.keys import Entrance
 from hairspring.services.ingest.collecting.pages import Bundle

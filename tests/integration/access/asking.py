@@ -113,6 +113,9 @@ READINGS: dict[str, Reading] = {
         fields={"manifests": [_MANIFEST], "segment": SEGMENT},
         shows=lambda answers: answers[-1].preview.members > 0,
     ),
+    "privacy.v1.PrivacyService/GetDeletion": Reading(
+        fields={"deletionId": "d1"}, shows=lambda answers: answers[0].HasField("deletion")
+    ),
     "privacy.v1.PrivacyService/ExportProfile": Reading(
         fields={"profileId": PROFILE}, shows=says_hidden
     ),
@@ -159,6 +162,7 @@ WRITINGS: dict[str, dict[str, Any]] = {
     "segment.v1.SegmentService/CreateSegment": {"segment": _TYPED},
     "segment.v1.SegmentService/UpdateSegment": {"segment": _TYPED},
     "segment.v1.SegmentService/DeleteSegment": {"name": SEGMENT},
+    "privacy.v1.PrivacyService/DeleteProfile": {"profileId": PROFILE, "deletionId": "d1"},
     "key.v1.KeyService/CreateKey": {"name": "rival", "scopes": ["SCOPE_WRITE"]},
     "key.v1.KeyService/RevokeKey": {"keyId": "KEY"},
 }

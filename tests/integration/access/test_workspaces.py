@@ -40,9 +40,10 @@ NEEDS = {
 TELLS_TIME = {
     "membership.v1.MembershipService/ExplainMembership",
     "preview.v1.PreviewService/PreviewSegment",
+    "privacy.v1.PrivacyService/GetDeletion",
     "event.v1.EventLogService/ReachBarrier",
 }
-"""Whose answers say when they were given, or how far the log is."""
+"""Whose answers say when they were given, or how far the log or a deletion is."""
 
 
 SEEN_BY_WORD = [name for name, reading in READINGS.items() if reading.shows is says_hidden]
@@ -129,6 +130,8 @@ async def a_world(
         await world.ask("event.v1.EventService/TrackEvent", {"event": event("m1")}, shop)
         imported = {"importId": "history", "events": [event("i1", "Imported")]}
         await world.ask("event.v1.EventService/ImportEvents", imported, shop)
+        deletion = {"profileId": "gone", "deletionId": "d1"}
+        await world.ask("privacy.v1.PrivacyService/DeleteProfile", deletion, shop)
         yield world
 
 

@@ -119,14 +119,14 @@ async def export(shop: Cluster, profile: str, service: str = "delivery") -> list
 
 async def delete(shop: Cluster, profile: str, service: str = "delivery", **fields: str) -> Any:
     """Delete a profile, and answer the deletion as it stands then."""
-    async with open_channel(shop.services[service].address) as channel:
+    async with open_channel(shop.services[service].address, TOKEN) as channel:
         request = pb.DeleteProfileRequest(profile_id=profile, **fields)
         return (await PrivacyServiceStub(channel).DeleteProfile(request, timeout=30)).deletion
 
 
 async def receipt_of(shop: Cluster, deletion_id: str) -> privacy_pb2.Deletion:
     """Read the receipt of a deletion."""
-    async with open_channel(shop.services["delivery"].address) as channel:
+    async with open_channel(shop.services["delivery"].address, TOKEN) as channel:
         request = pb.GetDeletionRequest(deletion_id=deletion_id)
         answer = await PrivacyServiceStub(channel).GetDeletion(request, timeout=30)
         found: privacy_pb2.Deletion = answer.deletion

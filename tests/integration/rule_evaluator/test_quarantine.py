@@ -247,7 +247,7 @@ async def test_a_profile_that_is_held_can_be_deleted(
     await running.track(track("ada", "Product Viewed"), track("ada", "Order Completed"))
     await eventually(lambda: _is_held(running, "ada"), timeout=30)
 
-    async with open_channel(running.services["ingest"].address) as channel:
+    async with open_channel(running.services["ingest"].address, TOKEN) as channel:
         await privacy_service_pb2_grpc.PrivacyServiceStub(channel).DeleteProfile(
             privacy_service_pb2.DeleteProfileRequest(profile_id="ada"), timeout=20
         )

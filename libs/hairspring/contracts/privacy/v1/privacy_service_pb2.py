@@ -23,21 +23,34 @@ _sym_db = _symbol_database.Default()
 
 
 from hairspring.contracts.access.v1 import access_pb2 as hairspring_dot_access_dot_v1_dot_access__pb2
+from hairspring.contracts.privacy.v1 import privacy_pb2 as hairspring_dot_privacy_dot_v1_dot_privacy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+hairspring/privacy/v1/privacy_service.proto\x12\x15hairspring.privacy.v1\x1a!hairspring/access/v1/access.proto\"@\n\x14\x45xportProfileRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\"&\n\x15\x45xportProfileResponse\x12\r\n\x05lines\x18\x01 \x01(\x0c\x32\x84\x01\n\x0ePrivacyService\x12r\n\rExportProfile\x12+.hairspring.privacy.v1.ExportProfileRequest\x1a,.hairspring.privacy.v1.ExportProfileResponse\"\x04\xe8\xe0\x18\x02\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+hairspring/privacy/v1/privacy_service.proto\x12\x15hairspring.privacy.v1\x1a!hairspring/access/v1/access.proto\x1a#hairspring/privacy/v1/privacy.proto\"U\n\x14\x44\x65leteProfileRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65letion_id\x18\x03 \x01(\t\"J\n\x15\x44\x65leteProfileResponse\x12\x31\n\x08\x64\x65letion\x18\x01 \x01(\x0b\x32\x1f.hairspring.privacy.v1.Deletion\"?\n\x12GetDeletionRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65letion_id\x18\x02 \x01(\t\"H\n\x13GetDeletionResponse\x12\x31\n\x08\x64\x65letion\x18\x01 \x01(\x0b\x32\x1f.hairspring.privacy.v1.Deletion\"@\n\x14\x45xportProfileRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\"&\n\x15\x45xportProfileResponse\x12\r\n\x05lines\x18\x01 \x01(\x0c\x32\xe2\x02\n\x0ePrivacyService\x12p\n\rDeleteProfile\x12+.hairspring.privacy.v1.DeleteProfileRequest\x1a,.hairspring.privacy.v1.DeleteProfileResponse\"\x04\xe8\xe0\x18\x03\x12j\n\x0bGetDeletion\x12).hairspring.privacy.v1.GetDeletionRequest\x1a*.hairspring.privacy.v1.GetDeletionResponse\"\x04\xe8\xe0\x18\x02\x12r\n\rExportProfile\x12+.hairspring.privacy.v1.ExportProfileRequest\x1a,.hairspring.privacy.v1.ExportProfileResponse\"\x04\xe8\xe0\x18\x02\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.privacy.v1.privacy_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PRIVACYSERVICE'].methods_by_name['DeleteProfile']._loaded_options = None
+  _globals['_PRIVACYSERVICE'].methods_by_name['DeleteProfile']._serialized_options = b'\350\340\030\003'
+  _globals['_PRIVACYSERVICE'].methods_by_name['GetDeletion']._loaded_options = None
+  _globals['_PRIVACYSERVICE'].methods_by_name['GetDeletion']._serialized_options = b'\350\340\030\002'
   _globals['_PRIVACYSERVICE'].methods_by_name['ExportProfile']._loaded_options = None
   _globals['_PRIVACYSERVICE'].methods_by_name['ExportProfile']._serialized_options = b'\350\340\030\002'
-  _globals['_EXPORTPROFILEREQUEST']._serialized_start=105
-  _globals['_EXPORTPROFILEREQUEST']._serialized_end=169
-  _globals['_EXPORTPROFILERESPONSE']._serialized_start=171
-  _globals['_EXPORTPROFILERESPONSE']._serialized_end=209
-  _globals['_PRIVACYSERVICE']._serialized_start=212
-  _globals['_PRIVACYSERVICE']._serialized_end=344
+  _globals['_DELETEPROFILEREQUEST']._serialized_start=142
+  _globals['_DELETEPROFILEREQUEST']._serialized_end=227
+  _globals['_DELETEPROFILERESPONSE']._serialized_start=229
+  _globals['_DELETEPROFILERESPONSE']._serialized_end=303
+  _globals['_GETDELETIONREQUEST']._serialized_start=305
+  _globals['_GETDELETIONREQUEST']._serialized_end=368
+  _globals['_GETDELETIONRESPONSE']._serialized_start=370
+  _globals['_GETDELETIONRESPONSE']._serialized_end=442
+  _globals['_EXPORTPROFILEREQUEST']._serialized_start=444
+  _globals['_EXPORTPROFILEREQUEST']._serialized_end=508
+  _globals['_EXPORTPROFILERESPONSE']._serialized_start=510
+  _globals['_EXPORTPROFILERESPONSE']._serialized_end=548
+  _globals['_PRIVACYSERVICE']._serialized_start=551
+  _globals['_PRIVACYSERVICE']._serialized_end=905
 # @@protoc_insertion_point(module_scope)
