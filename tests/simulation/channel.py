@@ -105,6 +105,14 @@ class Channel:
 
         return call
 
+    def stream_stream(self, path: str, **_: Any) -> Callable[..., Any]:
+        """Nobody in this world sends a stream; a stub needs it to be there."""
+
+        def call(*_: object, **__: object) -> Any:
+            raise NotImplementedError(f"the simulated world has no streams of requests yet: {path}")
+
+        return call
+
     async def _call(self, name: str, request: Any, context: Context) -> Any:
         wire, peer = self._wire, self._choose()
         answer: asyncio.Future[Any] = wire.loop.create_future()
