@@ -280,8 +280,9 @@ class Fold:
         done = step(
             stored.state, given, self._plan(key), lateness=self.lateness, horizon=self.horizon
         )
-        idle = isinstance(given, Passed) and not done.records and not rung
-        if idle and done.alarm == stored.due_at:
+        idle = isinstance(given, Passed) and not done.records
+        # An alarm that nobody set may ring for whom nothing is known of: that leaves no trace.
+        if idle and done.alarm == stored.due_at and (not rung or stored.state.clock is None):
             return
         self._settle(key, stored, done, rung=rung, with_flows=False)
 

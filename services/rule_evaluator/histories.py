@@ -12,8 +12,8 @@ from hairspring.wire.inputs import to_engine
 
 PAUSE = 1.0
 
-#: Of each rebuild, by profile and cause, the events to fold.
-Found = dict[tuple[Key, str], list[Event]]
+#: Of each rebuild, the events to fold: of one that is begun anew further on, there are more.
+Found = dict[Rebuild, list[Event]]
 
 
 class Histories:
@@ -39,7 +39,7 @@ class Histories:
                     for other in stored[rebuild.key].rebuilds
                     if other.position is None or other.position > position
                 }
-                found[rebuild.key, rebuild.cause] = [
+                found[rebuild] = [
                     event
                     for record in records[rebuild.key.profile]
                     if record.event.import_id not in unfinished

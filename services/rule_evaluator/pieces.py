@@ -69,7 +69,7 @@ def _activation(key: Key, after: Plans) -> Piece:
 def _rebuild(todo: Rebuild, histories: Histories) -> Piece:
     async def do(fold: Fold) -> None:
         found = await histories.read([todo], fold.stored)
-        fold.rebuild(todo, found[todo.key, todo.cause])
+        fold.rebuild(todo, found[todo])
 
     what = What.FILL if todo.cause == FILL else What.REBUILD
     return Piece(what=what, do=do, instead=lambda fold: fold.dismiss(todo))

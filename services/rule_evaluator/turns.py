@@ -35,7 +35,7 @@ from hairspring.services.rule_evaluator.work import (
     waiting_rebuilds,
 )
 from hairspring.store.encoding import UnreadableState
-from hairspring.store.port import Effects, Finish, Key, SegmentStore, Stored
+from hairspring.store.port import Effects, Finish, Key, Rebuild, SegmentStore, Stored
 from hairspring.wire.inputs import to_engine
 from hairspring.wire.times import to_ms
 
@@ -248,17 +248,17 @@ class Turns:
     async def _fold_first(
         self,
         fold: Fold,
-        histories: Mapping[tuple[Key, str], list[Event]],
+        histories: Mapping[Rebuild, list[Event]],
         keys: Collection[Key],
     ) -> None:
         """Rebuilds what waits to be rebuilt of profiles; reads the histories that are missing."""
         waiting = sorted(key for key in keys if fold.stored[key].rebuilds)
         todo = [rebuild for key in waiting for rebuild in waiting_rebuilds(fold.stored[key])]
-        missing = [rebuild for rebuild in todo if (rebuild.key, rebuild.cause) not in histories]
+        missing = [rebuild for rebuild in todo if rebuild not in histories]
         if missing:
             histories = {**histories, **await self._histories.read(missing, fold.stored)}
         for rebuild in todo:
-            fold.rebuild(rebuild, histories[rebuild.key, rebuild.cause])
+            fold.rebuild(rebuild, histories[rebuild])
 
     async def _commit(
         self, fold: Fold, effects: Effects, records: Sequence[EventRecord] = ()

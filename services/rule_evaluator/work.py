@@ -17,7 +17,7 @@ MOST_EVENTS_A_FOLDING = 1_000  #: Some ten milliseconds, in which live events wa
 
 EventRecord = event_pb2.EventRecord
 Reader = Callable[[Key, Stored], None]
-Histories = Mapping[tuple[Key, str], list[Event]]
+Histories = Mapping[Rebuild, list[Event]]
 
 
 def _read_nothing(key: Key, stored: Stored) -> None:
@@ -42,7 +42,7 @@ class Wake:
 
 @dataclass(slots=True, kw_only=True)
 class Folding:
-    """Rebuilds, most of whose histories have been read already, by profile and cause."""
+    """Rebuilds, most of whose histories have been read already."""
 
     todo: Sequence[Rebuild]
     histories: Histories
@@ -60,7 +60,7 @@ def portions(ready: Sequence[Rebuild], histories: Histories) -> Iterator[Folding
     todo: list[Rebuild] = []
     events = 0
     for rebuild in ready:
-        more = len(histories.get((rebuild.key, rebuild.cause), ()))
+        more = len(histories.get(rebuild, ()))
         if todo and events + more > MOST_EVENTS_A_FOLDING:
             yield _folding(todo, histories)
             todo, events = [], 0
@@ -71,8 +71,7 @@ def portions(ready: Sequence[Rebuild], histories: Histories) -> Iterator[Folding
 
 
 def _folding(todo: Sequence[Rebuild], histories: Histories) -> Folding:
-    wanted = [(rebuild.key, rebuild.cause) for rebuild in todo]
-    return Folding(todo=todo, histories={key: histories[key] for key in wanted if key in histories})
+    return Folding(todo=todo, histories={one: histories[one] for one in todo if one in histories})
 
 
 @dataclass(slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hairspring.engine.events import Event
 from hairspring.services.rule_evaluator.work import MOST_EVENTS_A_FOLDING, portions
 from hairspring.store.port import FILL, Key, Rebuild
@@ -18,9 +20,7 @@ async def test_long_histories_stand_alone_and_short_ones_together() -> None:
     ready = [_rebuild(name) for name in (*lengths, "unread")]
     event = Event("Product Added", 1, 1, 1)
     histories = {
-        (one.key, FILL): [event] * lengths[one.key.profile]
-        for one in ready
-        if one.key.profile in lengths
+        one: [event] * lengths[one.key.profile] for one in ready if one.key.profile in lengths
     }
 
     found = list(portions(ready, histories))
@@ -28,6 +28,16 @@ async def test_long_histories_stand_alone_and_short_ones_together() -> None:
     names = [[one.key.profile for one in folding.todo] for folding in found]
     assert names == [["a", "b"], ["c"], ["d"], ["e", "f", "unread"]]
     assert {k: v for folding in found for k, v in folding.histories.items()} == histories
+
+
+async def test_what_was_read_for_an_earlier_fill_is_none_of_a_later_one() -> None:
+    """A fill that is begun anew further on in the log has a longer history."""
+    earlier = _rebuild("a")
+    later = replace(earlier, position=20)
+    [folding] = portions([earlier], {earlier: [Event("Product Added", 1, 1, 1)]})
+
+    assert earlier in folding.histories
+    assert later not in folding.histories
 
 
 async def test_nothing_makes_no_portion() -> None:
