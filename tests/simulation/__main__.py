@@ -13,6 +13,7 @@ from multiprocessing import Pool
 from tests.simulation.running import Outcome, run
 
 AT_ONCE = 25
+TELL_EVERY = 1_000
 
 
 def main() -> int:
@@ -32,6 +33,8 @@ def main() -> int:
                 else:
                     broken += 1
                     print(result, flush=True)
+            if worlds % TELL_EVERY == 0:
+                print(f"{worlds} worlds from seed {asked.begin}, {broken} broken", flush=True)
             if sys.stderr.isatty():
                 print(f"\r{worlds} worlds, {broken} broken ", end="", file=sys.stderr, flush=True)
     minutes = (time.monotonic() - began) / 60

@@ -164,13 +164,16 @@ class SharedBook(PlanBook):
         self._rows = PlanBook(rows)
 
     async def _read(self, version: int) -> Plans:
+        definitions = self._definitions
         stored: list[StoredDefinition] = []
-        for workspace in await self._definitions.workspaces():
-            stored += await self._definitions.in_force(workspace, version)
-        key = tuple((d.kind, d.name, d.version, d.body) for d in stored), version
+        for workspace in await definitions.workspaces():
+            stored += await definitions.in_force(workspace, version)
+            base = await definitions.activated(workspace, version)
+            stored += await definitions.in_force(workspace, base) if base else []
+        key = tuple((d.kind, d.name, d.version, d.body, d.with_flows) for d in stored), version
         if key not in _PLANS:
             _PLANS[key] = await self._rows.at(version)
-        found = await self._definitions.activation(version)
+        found = await definitions.activation(version)
         activation = None if found is None else Activation(workspace=found[0], through=found[1])
         return replace(_PLANS[key], activation=activation)
 
@@ -187,8 +190,8 @@ def rules(number: int) -> Rules:
         if any(f"entered: {segment}}}" in text for segment in SETS[number])
     }
     segments = {name: SEGMENTS[name] for name in SETS[number]}
-    texts = [*_texts("Segment", segments), *_texts("Flow", flows), *_texts("Template", TEMPLATES)]
-    catalog = load([Manifest(path="rules.yaml", text="\n---\n".join(texts))])
+    written = [*texts("Segment", segments), *texts("Flow", flows), *texts("Template", TEMPLATES)]
+    catalog = load([Manifest(path="rules.yaml", text="\n---\n".join(written))])
     stored = [
         StoredDefinition(
             kind=definition.kind,
@@ -206,5 +209,6 @@ def rules(number: int) -> Rules:
     )
 
 
-def _texts(kind: str, named: Mapping[str, str]) -> list[str]:
+def texts(kind: str, named: Mapping[str, str]) -> list[str]:
+    """Write definitions of a kind as they are in a manifest."""
     return [f"kind: {kind}\nname: {name}\n{dedent(text).strip()}" for name, text in named.items()]

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hairspring.contracts.event.v1 import event_pb2
-from hairspring.engine.simulate import simulate_accepted
 from hairspring.ownership.memory import MemoryShards
-from hairspring.services.ingest.log_handlers import to_event_record
-from hairspring.wire.inputs import to_engine
-from hairspring.wire.transitions import to_contract
+from hairspring.services.rule_evaluator.plans import PlanBook, Plans
 
-from tests.simulation.processes import DELIVERY, EVALUATOR, HORIZON_MS, Member
-from tests.simulation.rules import IN_FORCE, LONGEST_WAIT_MS, SETS, WORKSPACE
+from tests.simulation.expected import expected, found
+from tests.simulation.processes import DELIVERY, EVALUATOR, Member
+from tests.simulation.rules import LONGEST_WAIT_MS, SETS, WORKSPACE, SharedBook
 from tests.simulation.shop import Shop
 from tests.simulation.watched import differences
 
@@ -26,6 +23,8 @@ if TYPE_CHECKING:
 #: a replica that begins, and an alarm that was lost, found by two sweeps of a clock that is off.
 LATEST_MS = 25_000
 
+#: In the calm, what was applied is filled and in force within this, in seconds.
+IN_FORCE_SECONDS = 60.0
 #: In the calm, the shares are even within this, in seconds: a lease that must run out, terms that
 #: end, and replicas that stand by.
 EVEN_SECONDS = 20.0
@@ -40,6 +39,7 @@ class Settled:
     async def come_to_an_end(self) -> None:
         """Wait until all that must have been told is told; report what never is."""
         world = self.world
+        plans = await self._read_plans()
         until = world.postgres_clock() + LONGEST_WAIT_MS
         wanted: dict[str, list[bytes]] | None = None
         while world.postgres_clock() < until + LATEST_MS:
@@ -47,15 +47,15 @@ class Settled:
             if world.postgres_clock() <= until + world.size.lateness:
                 continue
             if wanted is None:
-                wanted = self._expected(until)
+                wanted = expected(world, until, plans)
             if await world.rows.due(range(world.size.shards), until, 1):
                 continue
-            if not differences(wanted, self._found(), "missing"):
+            if not differences(wanted, found(world), "missing"):
                 break
-        found = self._found()
-        for problem in differences(wanted or {}, found, "missing"):
+        have = found(world)
+        for problem in differences(wanted or {}, have, "missing"):
             world.report(problem)
-        for problem in differences(found, self._expected(world.postgres_clock()), "untrue"):
+        for problem in differences(have, expected(world, world.postgres_clock(), plans), "untrue"):
             world.report(problem)
         await self._check_rows(until)
         await self._check_shares()
@@ -66,7 +66,7 @@ class Settled:
         for key, at in await world.rows.due(range(world.size.shards), until, 100):
             world.report(f"an alarm did not ring: {key} at {at}")
         members = set()
-        for name in SETS[world.size.rules]:
+        for name in {*SETS[world.size.rules], *(n for one in world.changes for n in one.names)}:
             page = await world.rows.members(WORKSPACE, name, "", 100)
             members |= {(member.profile, name) for member in page}
         if members != world.told.inside:
@@ -86,28 +86,21 @@ class Settled:
             if uneven := _uneven(world.of(kind), shards):
                 world.report(f"the shares of {kind} are not even: {uneven}")
 
-    def _expected(self, until: int) -> dict[str, list[bytes]]:
-        """What the engine's own simulation makes of the event log."""
+    async def _read_plans(self) -> dict[int, Plans]:
+        """Wait until what was applied is in force everywhere, and read all plans there were."""
         world = self.world
-        entries = [
-            (record.profile, to_engine(to_event_record(record, HORIZON_MS)))
-            for record in world.log._records
-        ]
-        told = defaultdict(list)
-        lateness = world.size.lateness
-        for one in simulate_accepted(
-            entries, world.rules.plan, until=until, lateness=lateness, horizon=HORIZON_MS
-        ):
-            payload = to_contract(one.record, plan_version=IN_FORCE).SerializeToString()
-            told[one.profile].append(payload)
-        return told
+        book = SharedBook(world.definitions, world.definitions)
+        end = world.loop.time() + IN_FORCE_SECONDS
+        while not await self._in_force(book):
+            if world.loop.time() > end:
+                world.report(f"plan version {await book.latest()} is not in force everywhere")
+                break
+            await asyncio.sleep(0.5)
+        return {version: await book.at(version) for version in range(await book.latest() + 1)}
 
-    def _found(self) -> dict[str, list[bytes]]:
-        """What the evaluators told."""
-        told = defaultdict(list)
-        for record in self.world.told._records:
-            told[record.profile].append(record.payload)
-        return told
+    async def _in_force(self, book: PlanBook) -> bool:
+        latest = await book.latest()
+        return await book.adopted(latest) and not (await book.at(latest)).fillings
 
     def check_acknowledged(self, shop: Shop) -> None:
         """What was acknowledged is in the log, once, where it was said to be."""

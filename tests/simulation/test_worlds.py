@@ -24,12 +24,14 @@ FEWEST = 20
 
 #: Where to look first for a seed that a twist breaks; the others are those of the first few.
 LOOK_AT = {
-    "no_sweep": 43,
-    "no_fence": 12,
-    "sent_again": 13,
-    "no_check": 19,
-    "an_old_answer": 19,
+    "no_sweep": 60,
+    "no_fence": 41,
+    "no_wait_for_own_effects": 21,
+    "an_old_history": 26,
+    "sent_again": 18,
+    "an_old_answer": 158,
     "no_strays": 568,
+    "read_anew": 33,
 }
 MOST_LOOKED_AT = 400
 
@@ -41,6 +43,8 @@ FOUND = {
     30468: "a term did not end: a cancellation that came with a notice was lost",
     31321: "the same, amid kills",
     31682: "the same, in a process that was paused",
+    26: "who was filled anew was folded by the history that was read for the fill before",
+    43: "an alarm that nobody had set made a profile in a shard where it does not live",
     3010257: "a message stayed marked as being handed over: the commit of that got no answer",
 }
 

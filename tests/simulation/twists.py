@@ -14,7 +14,7 @@ from hairspring.ownership.port import Owned
 from hairspring.services.rule_evaluator.alarms import Alarms
 from hairspring.services.rule_evaluator.folding import Fold
 from hairspring.store.memory import MemoryStore
-from hairspring.store.port import Effects
+from hairspring.store.port import Effects, Progress, Rebuild
 
 from tests.simulation.wire import Wire
 from tests.simulation.world import World
@@ -146,6 +146,35 @@ def no_wait_for_own_effects(patch: Patch) -> Twist:
     return lambda world: patch(Wire, "settle_doubts", lambda self: None)
 
 
+def an_old_history(patch: Patch) -> Twist:
+    """A history that was read for one fill is folded for another that was begun further on."""
+
+    def same(self: Rebuild, other: object) -> bool:
+        return isinstance(other, Rebuild) and (self.key, self.cause) == (other.key, other.cause)
+
+    def twist(world: World) -> None:
+        patch(Rebuild, "__eq__", same)
+        patch(Rebuild, "__hash__", lambda self: hash(self.key))
+
+    return twist
+
+
+def in_force_too_early(patch: Patch) -> Twist:
+    """What was applied is put in force before everybody has been filled."""
+
+    async def progress(self: MemoryStore, workspace: str) -> Progress:
+        return Progress(filled=1, waiting=0)
+
+    async def ready(self: MemoryStore, *rest: Any) -> list[Rebuild]:
+        return []
+
+    def twist(world: World) -> None:
+        patch(MemoryStore, "progress", progress)
+        patch(MemoryStore, "ready", ready)
+
+    return twist
+
+
 TWISTS: tuple[Callable[[Patch], Twist], ...] = (
     no_fence,
     half_a_commit,
@@ -156,4 +185,6 @@ TWISTS: tuple[Callable[[Patch], Twist], ...] = (
     moments_of_the_clock,
     one_epoch,
     no_wait_for_own_effects,
+    an_old_history,
+    in_force_too_early,
 )

@@ -7,9 +7,11 @@ from typing import Any
 
 from hairspring.contracts.transition.v1 import transition_pb2
 from hairspring.log.memory import MemoryLog
-from hairspring.log.port import Appended, Entry
-from hairspring.ownership.memory import MemoryShards
+from hairspring.log.port import Appended, Entry, Log
+from hairspring.ownership.memory import MemoryOwnership, MemoryShards
 from hairspring.ownership.port import Owned
+from hairspring.store.memory import MemoryStore
+from hairspring.store.port import Effects
 
 
 class Broken(AssertionError):
@@ -61,6 +63,25 @@ class WatchedTold(WatchedLog):
                 self._report(f"{named} {'entered' if entered else 'left'} twice")
             (self.inside.add if entered else self.inside.discard)(named)
         return await super().append(entries)
+
+
+class WatchedRows(MemoryStore):
+    """The evaluators' tables; they remember where each shard adopted which plan version."""
+
+    def __init__(self, shards: MemoryShards, log: Log) -> None:
+        super().__init__(MemoryOwnership("nobody", shards), log)
+        self._shards = shards
+        self.adoptions: dict[int, list[tuple[int, int]]] = {shard: [] for shard in shards.rows}
+        """By shard: plan version, and the position up to which the one before it judges."""
+
+    async def commit(self, effects: Effects) -> list[Appended]:
+        """Commit, and note an adoption."""
+        appended = await super().commit(effects)
+        if effects.adoption is not None:
+            for shard in effects.owned:
+                position = self._shards.rows[shard].position
+                self.adoptions[shard].append((effects.adoption.version, position))
+        return appended
 
 
 class WatchedShards(MemoryShards):

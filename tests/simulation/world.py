@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 import asyncpg
 from hairspring.database.pool import DatabaseUnavailable
-from hairspring.ownership.memory import MemoryOwnership
 from hairspring.services.rule_evaluator.term import Term
-from hairspring.store.memory import MemoryStore
 from hairspring.store.memory_definitions import MemoryDefinitions
 from hairspring.timers.memory import MemoryDelayQueue
 from hairspring.timers.port import QueueUnavailable
 
 from tests.simulation.adapters import Store
+from tests.simulation.changes import draw
 from tests.simulation.channel import Channel, Peer
 from tests.simulation.delivered import Delivered
 from tests.simulation.delivery import WatchedRuns
@@ -32,7 +31,7 @@ from tests.simulation.rules import IN_FORCE, SETS, WORKSPACE, rules
 from tests.simulation.settled import Settled
 from tests.simulation.shop import Shop
 from tests.simulation.storm import Storm
-from tests.simulation.watched import Broken, WatchedLog, WatchedShards, WatchedTold
+from tests.simulation.watched import Broken, WatchedLog, WatchedRows, WatchedShards, WatchedTold
 from tests.simulation.wire import Server, Weather, Wire
 
 #: How far ahead alarms and waits are in the delay queue; some are further off than the first.
@@ -55,6 +54,7 @@ class Size:
     events: int
     seconds: float
     rules: int
+    changes: int
     lateness: int
     late: float
     apart: int
@@ -76,6 +76,7 @@ class World:
             events=chance.randint(20, 60),
             seconds=chance.choice((4, 8, 16)),
             rules=chance.randrange(len(SETS)),
+            changes=chance.choice((0, 0, 0, 1, 2)),
             lateness=chance.choice((0, 0, 200, 1_500)),
             late=chance.choice((0, 0.1, 0.3)),
             apart=chance.choice((1, 5, 50_000)),
@@ -90,6 +91,7 @@ class World:
         self.delivery_wire = Wire(loop, chance, self.weather, loop.main.context)
         self._make_servers()
         self.rules = rules(self.size.rules)
+        self.changes = draw(chance, self.size.changes, self.size.rules, self.size.seconds)
         self.members: list[Member] = []
         self.faults = 0
         self.problems: list[str] = []
@@ -105,7 +107,7 @@ class World:
         self.log = WatchedLog(self.postgres_clock, self.report)
         self.told = WatchedTold(self.postgres_clock, self.report)
         self.shards = WatchedShards(shards, self.postgres_clock, self.report)
-        self.rows = MemoryStore(MemoryOwnership("nobody", self.shards), self.told)
+        self.rows = WatchedRows(self.shards, self.told)
         self.sets = MemoryDelayQueue(lambda: self.loop.now_ms() + self.redis_skew)
         self.notices = Notices(self.wire)
         self.definitions = MemoryDefinitions(
@@ -185,15 +187,37 @@ class World:
             self.size.late,
         )
         opening = asyncio.create_task(shop.open(self.size.events, self.size.seconds), name="shop")
+        changing = asyncio.create_task(self._change(), name="changes")
         await asyncio.sleep(self.size.seconds * self.chance.uniform(0.6, 1.6))
         raging.cancel()
         self.calm()
         await opening
+        await changing
         settled = Settled(self)
         await settled.come_to_an_end()
         settled.check_acknowledged(shop)
         if self.size.deliveries:
             await Delivered(self).come_to_an_end()
+
+    async def _change(self) -> None:
+        """Apply the changes of definitions, each some time after the one before."""
+        for change in self.changes:
+            await asyncio.sleep(change.seconds)
+            latest = await self.definitions.latest()
+            stand = {
+                one.name: one.body for one in await self.definitions.in_force(WORKSPACE, latest)
+            }
+            changed = [one for one in change.stored if stand.get(one.name) != one.body]
+            if not changed:
+                continue
+            self.loop.note(f"apply {change.names} as {latest + 1}")
+            await self.definitions.apply(
+                WORKSPACE,
+                changed,
+                after=latest,
+                now=self.postgres_clock(),
+                with_flows=change.with_flows,
+            )
 
     async def _adopted(self, seconds: float) -> bool:
         """Wait until the shards judge by the definitions; False if that takes too long."""
