@@ -20,6 +20,7 @@ from tests.chaos.faults import (
     PauseRedis,
     RestartPostgres,
     RestartRedis,
+    RewindRedis,
     Terminate,
 )
 from tests.chaos.replicas import LINKS
@@ -70,7 +71,7 @@ def _each_once(chance: random.Random) -> Iterator[tuple[_Make, str]]:
     for make in (_fill, _jump, _cut, _hold_up, _delay):
         yield make, chance.choice(OWNERS)
     yield _join, chance.choice(SERVICES)
-    for make in (_flush, _restart_redis, _pause_redis, _restart_postgres):
+    for make in (_flush, _restart_redis, _rewind_redis, _pause_redis, _restart_postgres):
         yield make, ""
 
 
@@ -84,7 +85,8 @@ def _of_processes(chance: random.Random) -> Fault:
 
 
 def _of_servers(chance: random.Random) -> Fault:
-    makes = (_flush, _restart_redis, _pause_redis, _restart_postgres, _cut, _hold_up, _delay)
+    redis = (_flush, _restart_redis, _rewind_redis, _pause_redis)
+    makes = (*redis, _restart_postgres, _cut, _hold_up, _delay)
     return chance.choice(makes)(chance, chance.choice(SERVICES))
 
 
@@ -129,6 +131,10 @@ def _flush(chance: random.Random, _service: str) -> Fault:
 
 def _restart_redis(chance: random.Random, _service: str) -> Fault:
     return RestartRedis(seed=_seed(chance), away_seconds=chance.uniform(4.0, 8.0))
+
+
+def _rewind_redis(chance: random.Random, _service: str) -> Fault:
+    return RewindRedis(seed=_seed(chance), behind_seconds=chance.uniform(0.5, 4.0))
 
 
 def _pause_redis(chance: random.Random, _service: str) -> Fault:

@@ -104,7 +104,7 @@ def test_a_seed_is_a_schedule() -> None:
     told = [_told(schedule.full(seed)) for seed in (1, 1, 2)]
     assert told[0] == told[1] != told[2]
     kinds = [{one.fault.kind for one in schedule.full(seed).alone} for seed in range(20)]
-    assert all(len(one) == 13 for one in kinds)
+    assert all(len(one) == 14 for one in kinds)
 
 
 def test_the_books_notice() -> None:

@@ -92,16 +92,18 @@ class LogReader:
 async def until_whole(url: str, namespace: str, shards: int, *, within: float) -> float:
     """Wait until a delay queue in Redis is whole in every shard; answers the seconds that took.
 
-    Answers infinity where it is not so within so many seconds.
+    What was made whole on another server, of which this one has a copy, does not count. Answers
+    infinity where it is not so within so many seconds.
     """
     began = time.monotonic()
     async with Redis.from_url(url) as redis:
         while time.monotonic() - began < within:
             pipe = redis.pipeline(transaction=False)
             for shard in range(shards):
-                pipe.hget(f"{{{namespace}:{shard}}}:mark", "whole")
+                pipe.hmget(f"{{{namespace}:{shard}}}:mark", "whole", "server")
             with suppress(RedisError):
-                if all(whole == b"1" for whole in await pipe.execute()):
+                here = (await redis.info("server"))["run_id"].encode()
+                if all(mark == [b"1", here] for mark in await pipe.execute()):
                     return time.monotonic() - began
             await asyncio.sleep(_LOOK_SECONDS)
     return float("inf")

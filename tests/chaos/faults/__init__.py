@@ -7,7 +7,7 @@ from tests.chaos.faults.fault import Fault
 from tests.chaos.faults.joining import Join
 from tests.chaos.faults.pausing import FillLoop, Pause
 from tests.chaos.faults.postgres import RestartPostgres
-from tests.chaos.faults.redis import FlushRedis, PauseRedis, RestartRedis
+from tests.chaos.faults.redis import FlushRedis, PauseRedis, RestartRedis, RewindRedis
 
 __all__ = [
     "Cut",
@@ -23,5 +23,6 @@ __all__ = [
     "PauseRedis",
     "RestartPostgres",
     "RestartRedis",
+    "RewindRedis",
     "Terminate",
 ]

@@ -1,4 +1,4 @@
-"""Redis forgets everything, goes away, or stands still."""
+"""Redis forgets everything or the last of it, goes away, or stands still."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hairspring.services.delivery import waits
@@ -59,6 +60,37 @@ class RestartRedis(Fault):
 
     async def _start(self, scene: Scene) -> None:
         await scene.redis.start()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewindRedis(Fault):
+    """Redis is killed, and in its place comes one that lacks the last writes.
+
+    So it is with a replica that lagged when it was promoted, and with a file written now and then.
+    """
+
+    behind_seconds: float
+
+    def __str__(self) -> str:
+        return f"kill Redis, back at once as it was {self.behind_seconds:.1f} s before"
+
+    async def strike(self, scene: Scene) -> None:
+        """Measures when the loss is noticed after the return, and when all is rebuilt."""
+        async with Redis.from_url(scene.redis.url, decode_responses=True) as redis:
+            told = await redis.config_get("dir", "dbfilename")
+            await redis.save()
+        copy = Path(told["dir"]) / told["dbfilename"]
+        await asyncio.sleep(self.behind_seconds)
+        await scene.redis.kill()
+        back = asyncio.create_task(_measured_loss(scene, self._start), name="redis-back")
+        try:
+            await asyncio.shield(back)
+        finally:
+            copy.unlink(missing_ok=True)
+
+    async def _start(self, scene: Scene) -> None:
+        with scene.without_redis():
+            await scene.redis.start()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
