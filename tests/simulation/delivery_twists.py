@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hairspring.log.port import Barrier
+from hairspring.log.port import Barrier, Batch
 from hairspring.services.delivery import sender
 from hairspring.services.delivery.following import Book
 from hairspring.services.delivery.messages import Message, MessageStatus
-from hairspring.services.delivery.ringing import Ringing
 from hairspring.services.rule_evaluator.term import Term
 from hairspring.services.rule_evaluator.work import Reader, Wake
 from hairspring.store.port import Key
 
 from tests.simulation.twists import Patch, Twist
+from tests.simulation.world import World
+
+BEHIND_SECONDS = 0.3
 
 
 def sent_again(patch: Patch) -> Twist:
@@ -33,7 +36,7 @@ def no_check(patch: Patch) -> Twist:
 
 
 def an_old_answer(patch: Patch) -> Twist:
-    """The evaluator answers with what it knows, not behind a barrier."""
+    """An evaluator that is behind answers with what it knows, not behind a barrier."""
 
     async def look(
         self: Term, keys: Sequence[Key], *, through: int, reader: Reader | None = None, **more: Any
@@ -47,16 +50,19 @@ def an_old_answer(patch: Patch) -> Twist:
         await wake.done
 
     looked = Term.look
-    return lambda world: patch(Term, "look", look)
 
+    def twist(world: World) -> None:
+        tail = world.log.tail
 
-def no_strays(patch: Patch) -> Twist:
-    """Nobody looks for runs that should have been woken."""
+        async def behind(*positions: Any, **more: Any) -> AsyncIterator[Batch]:
+            async for batch in tail(*positions, **more):
+                await asyncio.sleep(BEHIND_SECONDS)
+                yield batch
 
-    async def recall(self: Ringing) -> None:
-        return None
+        patch(world.log, "tail", behind)
+        patch(Term, "look", look)
 
-    return lambda world: patch(Ringing, "recall_strays", recall)
+    return twist
 
 
 def read_anew(patch: Patch) -> Twist:
@@ -68,6 +74,5 @@ DELIVERY_TWISTS: tuple[Callable[[Patch], Twist], ...] = (
     sent_again,
     no_check,
     an_old_answer,
-    no_strays,
     read_anew,
 )

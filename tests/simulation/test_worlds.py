@@ -29,8 +29,6 @@ LOOK_AT = {
     "no_wait_for_own_effects": 21,
     "an_old_history": 26,
     "sent_again": 18,
-    "an_old_answer": 158,
-    "no_strays": 568,
     "read_anew": 33,
 }
 MOST_LOOKED_AT = 400
