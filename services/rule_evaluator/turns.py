@@ -162,12 +162,12 @@ class Turns:
         held = self._quarantine.held
         return held - self._departing.keys() if self._departing else held
 
-    def _read_ahead(self, turn: Turn) -> Mapping[tuple[Key, str], list[Event]]:
+    def _read_ahead(self, turn: Turn) -> Mapping[Rebuild, list[Event]]:
         """The histories that were read ahead, but for those of profiles that were deleted since."""
         found = turn.folding.histories if turn.folding is not None else {}
         if not self._departed:
             return found
-        return {named: events for named, events in found.items() if named[0] not in self._departed}
+        return {one: events for one, events in found.items() if one.key not in self._departed}
 
     async def _fresh(self, keys: Sequence[Key]) -> dict[Key, Stored]:
         """Profiles as they are stored, to be tried with; of one that is deleted nothing counts."""
