@@ -18,6 +18,7 @@ from hairspring.database.pool import DatabaseUnavailable, open_pool
 from hairspring.log import port, postgres
 from hairspring.log.deletions import Deletions
 from hairspring.log.port import Appended, Entry, Log
+from hairspring.log.retention import Retention
 from hairspring.runtime.access import Access
 from hairspring.runtime.clock import now_ms
 from hairspring.runtime.limits import Limits as Rates
@@ -40,6 +41,7 @@ from hairspring.services.ingest.gone import Gone
 from hairspring.services.ingest.group_commit import GroupCommit, Limits
 from hairspring.services.ingest.history import History
 from hairspring.services.ingest.imports import CONCURRENT, Imports
+from hairspring.services.ingest.keeping import Keeping
 from hairspring.services.ingest.key_handlers import KeyHandlers
 from hairspring.services.ingest.log_handlers import MAX_ANSWER_BYTES, EventLogHandlers
 from hairspring.services.ingest.metrics import WAITING, refresh_head
@@ -127,7 +129,11 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
         loops.start("silent-imports", lambda: _finish_silent(imports, settings.import_silence))
         recording = Recording(group.submit, imports, shards=shards, new_id=lambda: uuid.uuid4().hex)
         read = postgres.PostgresLog(pool, notices, SCHEMA)
-        deletions = Deletions(pool, SCHEMA, read)
+        keeping = Keeping(
+            pool, SCHEMA, Retention(pool, SCHEMA), days=settings.ingest_retention_days
+        )
+        loops.start("retention", keeping.run)
+        deletions = Deletions(pool, SCHEMA, read, read_by_all=keeping.read_by_all)
         loops.start("deletions", deletions.run)
         WAITING.set_function(lambda: group.held)
         await stack.enter_async_context(
@@ -149,6 +155,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
             ),
             log=EventLogHandlers(
                 read,
+                keeping,
                 shards=shards,
                 horizon=settings.horizon_ms,
             ),

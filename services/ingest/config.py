@@ -1,7 +1,7 @@
 """The settings of ingest."""
 
 from hairspring.runtime.config import Settings
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 
 class IngestSettings(Settings):
@@ -12,7 +12,8 @@ class IngestSettings(Settings):
     where the collector listens, empty for nowhere; `ingest_url` is how senders reach it, where the
     Host that they ask for does not say so; `ingest_analytics_js` is the file of Segment's bundle
     for browsers, where it is to be served. `ingest_key_events` is how many events a second may come
-    with each key that says nothing else, 0 for any number.
+    with each key that says nothing else, 0 for any number. `ingest_retention_days` is for how long
+    events are kept, 0 for ever.
     """
 
     shards: int | None = Field(default=None, ge=1, le=32768)
@@ -31,7 +32,19 @@ class IngestSettings(Settings):
     ingest_body_bytes: int = Field(default=1024 * 1024, ge=1024)
     ingest_key_events: int = Field(default=0, ge=0)
     ingest_requests: int = Field(default=512, ge=1)
+    ingest_retention_days: float = Field(default=0.0, ge=0, le=36_500)
     ingest_skew_days: float = Field(default=7.0, ge=0, le=36_500)
+
+    @field_validator("ingest_retention_days")
+    @classmethod
+    def _keeps_what_is_judged(cls, days: float, info: ValidationInfo) -> float:
+        horizon = info.data.get("horizon_days", 0)
+        if 0 < days < horizon:
+            raise ValueError(
+                f"it is {days:g}, but events of {horizon} days are judged "
+                "(HAIRSPRING_HORIZON_DAYS): keep them as long, or 0 for ever"
+            )
+        return days
 
     @field_validator("ingest_url")
     @classmethod

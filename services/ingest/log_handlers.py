@@ -12,8 +12,9 @@ from hairspring.runtime.errors import Exhausted, InvalidInput
 from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.ingest.history import History
 from hairspring.services.ingest.judging import check_id
+from hairspring.services.ingest.keeping import Keeping
 from hairspring.wire.events import read_record
-from hairspring.wire.times import from_ms, to_ms
+from hairspring.wire.times import from_ms, set_ms, to_ms
 
 MAX_BATCH = 5_000
 DEFAULT_BATCH = 500
@@ -28,8 +29,9 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 class EventLogHandlers(event_log_service_pb2_grpc.EventLogServiceServicer):
     """The calls by which other services read the log."""
 
-    def __init__(self, log: Log, *, shards: int, horizon: int) -> None:
+    def __init__(self, log: Log, keeping: Keeping, *, shards: int, horizon: int) -> None:
         self._log = log
+        self._keeping = keeping
         self._shards = shards
         self._horizon = horizon
         self._history = History(log, max_bytes=MAX_ANSWER_BYTES, horizon=horizon)
@@ -76,7 +78,10 @@ class EventLogHandlers(event_log_service_pb2_grpc.EventLogServiceServicer):
             limit=_within(request.page_size, DEFAULT_PAGE, MAX_PAGE, "page_size"),
         )
         token = write_token(page.more_after) if page.more_after else ""
-        return contract.ListEventsResponse(records=page.records, next_page_token=token)
+        answer = contract.ListEventsResponse(records=page.records, next_page_token=token)
+        if request.with_kept_since and (since := await self._keeping.kept_since()) is not None:
+            set_ms(answer.kept_since_time, since)
+        return answer
 
     async def GetEvents(
         self, request: contract.GetEventsRequest, context: Any
@@ -109,6 +114,19 @@ class EventLogHandlers(event_log_service_pb2_grpc.EventLogServiceServicer):
         return contract.ReachBarrierResponse(
             position=barrier.position, through_time=from_ms(barrier.through)
         )
+
+    async def ReportProgress(
+        self, request: contract.ReportProgressRequest, context: Any
+    ) -> contract.ReportProgressResponse:
+        """Note how far a subscriber has come."""
+        check_id("subscriber", request.subscriber)
+        position = _position(request.position, "position")
+        if position > (head := await self._log.head()):
+            raise InvalidInput(
+                f"position {position} lies beyond the head, {head}", field="position"
+            )
+        await self._keeping.report(request.subscriber, position)
+        return contract.ReportProgressResponse()
 
     def _positions(self, request: contract.TailEventsRequest) -> dict[int, int] | None:
         """Answer the shards to follow and from where, or None for all of them."""

@@ -10,6 +10,7 @@ from hairspring.runtime.tasks import Supervisor
 from hairspring.services.rule_evaluator.app import ERRORS, build
 from hairspring.services.rule_evaluator.config import EvaluatorSettings
 from hairspring.services.rule_evaluator.peers import own_address
+from hairspring.services.rule_evaluator.progress import keep_reporting
 
 STORY = "Follows the event log and decides who is in which segment, to the millisecond."
 
@@ -32,6 +33,7 @@ async def run(settings: EvaluatorSettings, stop: Stop, announce: Announce) -> No
         await app.advertise(own_address(told, listen, serving))
         loops.start("evaluation", app.evaluation.run)
         loops.start("deletions", app.deletions.run)
+        loops.start("progress", lambda: keep_reporting(app.reader, app.events))
         announce(serving.address)
         await stop.wait()
         # The shards go first: the others serve them while calls in flight are waited for here.

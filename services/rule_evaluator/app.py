@@ -92,6 +92,8 @@ class App:
 
     access: Access
     evaluation: Evaluation
+    events: EventLog
+    reader: ShardReader
     definitions: DefinitionHandlers
     deletions: Deletions
     memberships: MembershipHandlers
@@ -204,6 +206,8 @@ async def build(settings: EvaluatorSettings, clock: Clock = now_ms) -> AsyncIter
         yield App(
             access=access_by(at_ingest(channel), settings),
             evaluation=evaluation,
+            events=events,
+            reader=shards,
             definitions=DefinitionHandlers(definitions, applying),
             deletions=store.deletions,
             memberships=memberships,

@@ -92,6 +92,12 @@ class Explaining:
         records = await self.records(key)
         decided = _decided(records, segment, moment)
         at = to_ms(decided.transition.effective_time) if decided else moment.at or 0
+        since = await self._events.kept_since()
+        if since is not None and at <= since and not moment.hindsight:
+            raise InvalidInput(
+                f"what was accepted up to {iso(since)} is no longer kept, so nothing can be told of"
+                f" {iso(at)}: ask about a later moment"
+            )
         if at > now:
             raise InvalidInput(f"{iso(at)} has not come yet; ask for a moment that has passed")
         aside = await self.set_aside(key)
@@ -118,7 +124,13 @@ class Explaining:
             account=account(found, state, at),
             events={record.position: record for record in recorded},
             records=latest(records, segment, at, None if decided is None else decided.position),
-            notes=[*going_back.notes(aside), *_deletions(records, at), *notes, *more],
+            notes=[
+                *going_back.notes(aside),
+                *_dropped(since),
+                *_deletions(records, at),
+                *notes,
+                *more,
+            ],
         )
 
     async def set_aside(self, key: Key) -> list[SetAside]:
@@ -212,6 +224,13 @@ def latest(
         and (position is None or record.position <= position)
     ]
     return found[-most:]
+
+
+def _dropped(since: int | None) -> list[str]:
+    """What has to be known where the retention dropped events up to a moment (ms, UTC)."""
+    if since is None:
+        return []
+    return [f"events accepted up to {iso(since)} are no longer kept, and do not count here"]
 
 
 def _deletions(records: Sequence[Record], at: int) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,7 @@ WHERE workspace = $1 AND deletion_id = $2
 _TO_FORGET = """/* deletions_to_forget */
 SELECT * FROM {schema}.deletions
 WHERE profile IS NOT NULL AND done_at < {schema}.log_clock() - $1::bigint
+AND position <= $3
 ORDER BY done_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 _FORGET = """/* forget_deletion */
@@ -82,16 +83,31 @@ class Deletion:
         return self.places[0][1] if self.places else ""
 
 
+async def _wherever() -> int:
+    return 2**63 - 1
+
+
 class Deletions:
-    """The deletions in the log of a schema. `forget_ms` is when the last records go, too."""
+    """The deletions in the log of a schema.
+
+    `forget_ms` is when the last records go, too, if `read_by_all` answers that everybody who has to
+    has read them: up to which position, None for nothing.
+    """
 
     def __init__(
-        self, pool: asyncpg.Pool, schema: str, log: Log, *, forget_ms: int = FORGET_MS
+        self,
+        pool: asyncpg.Pool,
+        schema: str,
+        log: Log,
+        *,
+        forget_ms: int = FORGET_MS,
+        read_by_all: Callable[[], Awaitable[int | None]] = _wherever,
     ) -> None:
         self._pool = pool
         self._schema = check_schema_name(schema)
         self._log = log
         self._forget_ms = forget_ms
+        self._read_by_all = read_by_all
         self._noticed = asyncio.Event()
 
     async def note_in(self, connection: Any, deletion: Deletion) -> None:
@@ -156,9 +172,12 @@ class Deletions:
 
     async def forget(self) -> bool:
         """Erase the records of old deletions that still name somebody; False where none do."""
+        through = await self._read_by_all()
+        if through is None:
+            return False
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(
-                self._sql(_TO_FORGET), self._forget_ms, _FORGOTTEN_AT_ONCE
+                self._sql(_TO_FORGET), self._forget_ms, _FORGOTTEN_AT_ONCE, through
             )
             for one in map(_deletion, rows):
                 await self._log.erase_in(

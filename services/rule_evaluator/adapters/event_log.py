@@ -9,7 +9,7 @@ from hairspring.contracts.event.v1 import (
     event_pb2,
 )
 from hairspring.log.port import Barrier
-from hairspring.wire.times import from_ms, to_ms
+from hairspring.wire.times import from_ms, ms_of, to_ms
 
 TAIL_BATCH = 1_000
 HISTORY_PROFILES = 500
@@ -98,6 +98,20 @@ class EventLog:
                 break
             request.page_token = response.next_page_token
         return found
+
+    async def report(self, subscriber: str, position: int) -> None:
+        """Tells how far a subscriber has come for good."""
+        await self._stub.ReportProgress(
+            event_log_service_pb2.ReportProgressRequest(subscriber=subscriber, position=position),
+            timeout=BARRIER_SECONDS,
+        )
+
+    async def kept_since(self) -> int | None:
+        """Up to when (milliseconds, UTC) events were dropped; None where all are kept."""
+        response = await self._stub.ListEvents(
+            event_log_service_pb2.ListEventsRequest(with_kept_since=True), timeout=READ_SECONDS
+        )
+        return ms_of(response, "kept_since_time")
 
     async def get(self, workspace: str, positions: Collection[int]) -> dict[int, EventRecord]:
         """Reads single events by position; what is beyond the retention is missing."""

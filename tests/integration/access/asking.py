@@ -167,7 +167,11 @@ WRITINGS: dict[str, dict[str, Any]] = {
     "key.v1.KeyService/RevokeKey": {"keyId": "KEY"},
 }
 
-FOR_SERVICES = {"key.v1.KeyService/LookUpKeys", "shard.v1.ShardService/ListShards"}
+FOR_SERVICES = {
+    "event.v1.EventLogService/ReportProgress",
+    "key.v1.KeyService/LookUpKeys",
+    "shard.v1.ShardService/ListShards",
+}
 
 WITHOUT_WORKSPACE = {*FOR_SERVICES, "event.v1.EventLogService/ReachBarrier"}
 """The calls that concern no workspace: the log as a whole, and what services alone may ask."""

@@ -27,7 +27,7 @@ from hairspring.contracts.access.v1 import access_pb2 as hairspring_dot_access_d
 from hairspring.contracts.event.v1 import event_pb2 as hairspring_dot_event_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+hairspring/event/v1/event_log_service.proto\x12\x13hairspring.event.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!hairspring/access/v1/access.proto\x1a\x1fhairspring/event/v1/event.proto\"0\n\rShardPosition\x12\r\n\x05shard\x18\x01 \x01(\x05\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xa3\x01\n\x11TailEventsRequest\x12\x32\n\x06shards\x18\x01 \x03(\x0b\x32\".hairspring.event.v1.ShardPosition\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x03\x12\x16\n\x0emax_batch_size\x18\x03 \x01(\x05\x12\x14\n\x0cstop_at_head\x18\x04 \x01(\x08\x12\x14\n\x0cworkspace_id\x18\x05 \x01(\t\"a\n\x12TailEventsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventRecord\x12\x18\n\x10through_position\x18\x02 \x01(\x03\"\xc0\x01\n\x11ListEventsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x13\n\x0bprofile_ids\x18\x02 \x03(\t\x12\x16\n\x0e\x61\x66ter_position\x18\x03 \x01(\x03\x12\x18\n\x10through_position\x18\x04 \x01(\x03\x12\r\n\x05names\x18\x05 \x03(\t\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\x18\n\x10with_import_ends\x18\x08 \x01(\x08\"`\n\x12ListEventsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x10GetEventsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x11\n\tpositions\x18\x02 \x03(\x03\"F\n\x11GetEventsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventRecord\"G\n\x13ReachBarrierRequest\x12\x30\n\x0cthrough_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x14ReachBarrierResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x30\n\x0cthrough_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xaa\x03\n\x0f\x45ventLogService\x12\x65\n\nTailEvents\x12&.hairspring.event.v1.TailEventsRequest\x1a\'.hairspring.event.v1.TailEventsResponse\"\x04\xe8\xe0\x18\x02\x30\x01\x12\x63\n\nListEvents\x12&.hairspring.event.v1.ListEventsRequest\x1a\'.hairspring.event.v1.ListEventsResponse\"\x04\xe8\xe0\x18\x02\x12`\n\tGetEvents\x12%.hairspring.event.v1.GetEventsRequest\x1a&.hairspring.event.v1.GetEventsResponse\"\x04\xe8\xe0\x18\x02\x12i\n\x0cReachBarrier\x12(.hairspring.event.v1.ReachBarrierRequest\x1a).hairspring.event.v1.ReachBarrierResponse\"\x04\xe8\xe0\x18\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+hairspring/event/v1/event_log_service.proto\x12\x13hairspring.event.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!hairspring/access/v1/access.proto\x1a\x1fhairspring/event/v1/event.proto\"0\n\rShardPosition\x12\r\n\x05shard\x18\x01 \x01(\x05\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xa3\x01\n\x11TailEventsRequest\x12\x32\n\x06shards\x18\x01 \x03(\x0b\x32\".hairspring.event.v1.ShardPosition\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x03\x12\x16\n\x0emax_batch_size\x18\x03 \x01(\x05\x12\x14\n\x0cstop_at_head\x18\x04 \x01(\x08\x12\x14\n\x0cworkspace_id\x18\x05 \x01(\t\"a\n\x12TailEventsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventRecord\x12\x18\n\x10through_position\x18\x02 \x01(\x03\"\xd9\x01\n\x11ListEventsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x13\n\x0bprofile_ids\x18\x02 \x03(\t\x12\x16\n\x0e\x61\x66ter_position\x18\x03 \x01(\x03\x12\x18\n\x10through_position\x18\x04 \x01(\x03\x12\r\n\x05names\x18\x05 \x03(\t\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\x18\n\x10with_import_ends\x18\x08 \x01(\x08\x12\x17\n\x0fwith_kept_since\x18\t \x01(\x08\"\x95\x01\n\x12ListEventsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x33\n\x0fkept_since_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x10GetEventsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x11\n\tpositions\x18\x02 \x03(\x03\"F\n\x11GetEventsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventRecord\"G\n\x13ReachBarrierRequest\x12\x30\n\x0cthrough_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x14ReachBarrierResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x30\n\x0cthrough_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x15ReportProgressRequest\x12\x12\n\nsubscriber\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\"\x18\n\x16ReportProgressResponse2\x9b\x04\n\x0f\x45ventLogService\x12\x65\n\nTailEvents\x12&.hairspring.event.v1.TailEventsRequest\x1a\'.hairspring.event.v1.TailEventsResponse\"\x04\xe8\xe0\x18\x02\x30\x01\x12\x63\n\nListEvents\x12&.hairspring.event.v1.ListEventsRequest\x1a\'.hairspring.event.v1.ListEventsResponse\"\x04\xe8\xe0\x18\x02\x12`\n\tGetEvents\x12%.hairspring.event.v1.GetEventsRequest\x1a&.hairspring.event.v1.GetEventsResponse\"\x04\xe8\xe0\x18\x02\x12i\n\x0cReachBarrier\x12(.hairspring.event.v1.ReachBarrierRequest\x1a).hairspring.event.v1.ReachBarrierResponse\"\x04\xe8\xe0\x18\x02\x12o\n\x0eReportProgress\x12*.hairspring.event.v1.ReportProgressRequest\x1a+.hairspring.event.v1.ReportProgressResponse\"\x04\xe8\xe0\x18\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTLOGSERVICE'].methods_by_name['GetEvents']._serialized_options = b'\350\340\030\002'
   _globals['_EVENTLOGSERVICE'].methods_by_name['ReachBarrier']._loaded_options = None
   _globals['_EVENTLOGSERVICE'].methods_by_name['ReachBarrier']._serialized_options = b'\350\340\030\002'
+  _globals['_EVENTLOGSERVICE'].methods_by_name['ReportProgress']._loaded_options = None
+  _globals['_EVENTLOGSERVICE'].methods_by_name['ReportProgress']._serialized_options = b'\350\340\030\004'
   _globals['_SHARDPOSITION']._serialized_start=169
   _globals['_SHARDPOSITION']._serialized_end=217
   _globals['_TAILEVENTSREQUEST']._serialized_start=220
@@ -49,17 +51,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TAILEVENTSRESPONSE']._serialized_start=385
   _globals['_TAILEVENTSRESPONSE']._serialized_end=482
   _globals['_LISTEVENTSREQUEST']._serialized_start=485
-  _globals['_LISTEVENTSREQUEST']._serialized_end=677
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=679
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=775
-  _globals['_GETEVENTSREQUEST']._serialized_start=777
-  _globals['_GETEVENTSREQUEST']._serialized_end=836
-  _globals['_GETEVENTSRESPONSE']._serialized_start=838
-  _globals['_GETEVENTSRESPONSE']._serialized_end=908
-  _globals['_REACHBARRIERREQUEST']._serialized_start=910
-  _globals['_REACHBARRIERREQUEST']._serialized_end=981
-  _globals['_REACHBARRIERRESPONSE']._serialized_start=983
-  _globals['_REACHBARRIERRESPONSE']._serialized_end=1073
-  _globals['_EVENTLOGSERVICE']._serialized_start=1076
-  _globals['_EVENTLOGSERVICE']._serialized_end=1502
+  _globals['_LISTEVENTSREQUEST']._serialized_end=702
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=705
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=854
+  _globals['_GETEVENTSREQUEST']._serialized_start=856
+  _globals['_GETEVENTSREQUEST']._serialized_end=915
+  _globals['_GETEVENTSRESPONSE']._serialized_start=917
+  _globals['_GETEVENTSRESPONSE']._serialized_end=987
+  _globals['_REACHBARRIERREQUEST']._serialized_start=989
+  _globals['_REACHBARRIERREQUEST']._serialized_end=1060
+  _globals['_REACHBARRIERRESPONSE']._serialized_start=1062
+  _globals['_REACHBARRIERRESPONSE']._serialized_end=1152
+  _globals['_REPORTPROGRESSREQUEST']._serialized_start=1154
+  _globals['_REPORTPROGRESSREQUEST']._serialized_end=1215
+  _globals['_REPORTPROGRESSRESPONSE']._serialized_start=1217
+  _globals['_REPORTPROGRESSRESPONSE']._serialized_end=1241
+  _globals['_EVENTLOGSERVICE']._serialized_start=1244
+  _globals['_EVENTLOGSERVICE']._serialized_end=1783
 # @@protoc_insertion_point(module_scope)

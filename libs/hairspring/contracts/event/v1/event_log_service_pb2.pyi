@@ -130,6 +130,7 @@ class ListEventsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     WITH_IMPORT_ENDS_FIELD_NUMBER: _builtins.int
+    WITH_KEPT_SINCE_FIELD_NUMBER: _builtins.int
     workspace_id: _builtins.str
     """The workspace. Empty means "default"."""
     after_position: _builtins.int
@@ -142,6 +143,8 @@ class ListEventsRequest(_message.Message):
     """From the answer before, to go on."""
     with_import_ends: _builtins.bool
     """Lists also the ends of imports in the shards of these profiles, in their place, without a profile."""
+    with_kept_since: _builtins.bool
+    """Tells also since when events are kept. `profile_ids` may then be empty."""
     @_builtins.property
     def profile_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The profiles, at most 500."""
@@ -161,10 +164,11 @@ class ListEventsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         with_import_ends: _builtins.bool = ...,
+        with_kept_since: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position", "names", b"names", "page_size", b"page_size", "page_token", b"page_token", "profile_ids", b"profile_ids", "through_position", b"through_position", "with_import_ends", b"with_import_ends", "workspace_id", b"workspace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position", "names", b"names", "page_size", b"page_size", "page_token", b"page_token", "profile_ids", b"profile_ids", "through_position", b"through_position", "with_import_ends", b"with_import_ends", "with_kept_since", b"with_kept_since", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -178,21 +182,27 @@ class ListEventsResponse(_message.Message):
 
     RECORDS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    KEPT_SINCE_TIME_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Set where there is more."""
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.EventRecord]:
         """The records, in the order of the log."""
 
+    @_builtins.property
+    def kept_since_time(self) -> _timestamp_pb2.Timestamp:
+        """Events accepted up to then are no longer kept. Unset where all are, or that was not asked for."""
+
     def __init__(
         self,
         *,
         records: _abc.Iterable[_event_pb2.EventRecord] | None = ...,
         next_page_token: _builtins.str = ...,
+        kept_since_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kept_since_time", b"kept_since_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "records", b"records"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept_since_time", b"kept_since_time", "next_page_token", b"next_page_token", "records", b"records"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -301,3 +311,46 @@ class ReachBarrierResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReachBarrierResponse: _TypeAlias = ReachBarrierResponse  # noqa: Y015
+
+@_typing.final
+class ReportProgressRequest(_message.Message):
+    """Tells how far a subscriber has come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBSCRIBER_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    subscriber: _builtins.str
+    """The subscriber, such as "rule-evaluator"; all its replicas and shards together. At most 255 characters."""
+    position: _builtins.int
+    """Everything up to this position was read and committed, in every shard."""
+    def __init__(
+        self,
+        *,
+        subscriber: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "subscriber", b"subscriber"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportProgressRequest: _TypeAlias = ReportProgressRequest  # noqa: Y015
+
+@_typing.final
+class ReportProgressResponse(_message.Message):
+    """What was told is committed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportProgressResponse: _TypeAlias = ReportProgressResponse  # noqa: Y015

@@ -55,6 +55,11 @@ class EventLogServiceStub:
                 request_serializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ReachBarrierRequest.SerializeToString,
                 response_deserializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ReachBarrierResponse.FromString,
                 _registered_method=True)
+        self.ReportProgress = channel.unary_unary(
+                '/hairspring.event.v1.EventLogService/ReportProgress',
+                request_serializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ReportProgressRequest.SerializeToString,
+                response_deserializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ReportProgressResponse.FromString,
+                _registered_method=True)
 
 
 class EventLogServiceServicer:
@@ -90,6 +95,14 @@ class EventLogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportProgress(self, request, context):
+        """Tells how far a subscriber has come for good, so that the retention drops nothing that it still has to read.
+        While no subscriber has told anything, nothing is dropped.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EventLogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -112,6 +125,11 @@ def add_EventLogServiceServicer_to_server(servicer, server):
                     servicer.ReachBarrier,
                     request_deserializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ReachBarrierRequest.FromString,
                     response_serializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ReachBarrierResponse.SerializeToString,
+            ),
+            'ReportProgress': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportProgress,
+                    request_deserializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ReportProgressRequest.FromString,
+                    response_serializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ReportProgressResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -223,6 +241,33 @@ class EventLogService:
             '/hairspring.event.v1.EventLogService/ReachBarrier',
             hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ReachBarrierRequest.SerializeToString,
             hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ReachBarrierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportProgress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hairspring.event.v1.EventLogService/ReportProgress',
+            hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ReportProgressRequest.SerializeToString,
+            hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ReportProgressResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,10 @@ class EventLogServiceStub:
     """Answers the head of the log once everything in flight has been committed:
     whatever is accepted after the answer has a later `accept_time` than the one in it.
     """
+    ReportProgress: _grpc.UnaryUnaryMultiCallable[_event_log_service_pb2.ReportProgressRequest, _event_log_service_pb2.ReportProgressResponse]
+    """Tells how far a subscriber has come for good, so that the retention drops nothing that it still has to read.
+    While no subscriber has told anything, nothing is dropped.
+    """
 
 @_typing.type_check_only
 class EventLogServiceAsyncStub(EventLogServiceStub):
@@ -58,6 +62,10 @@ class EventLogServiceAsyncStub(EventLogServiceStub):
     ReachBarrier: _aio.UnaryUnaryMultiCallable[_event_log_service_pb2.ReachBarrierRequest, _event_log_service_pb2.ReachBarrierResponse]  # type: ignore[assignment]
     """Answers the head of the log once everything in flight has been committed:
     whatever is accepted after the answer has a later `accept_time` than the one in it.
+    """
+    ReportProgress: _aio.UnaryUnaryMultiCallable[_event_log_service_pb2.ReportProgressRequest, _event_log_service_pb2.ReportProgressResponse]  # type: ignore[assignment]
+    """Tells how far a subscriber has come for good, so that the retention drops nothing that it still has to read.
+    While no subscriber has told anything, nothing is dropped.
     """
 
 class EventLogServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -95,6 +103,16 @@ class EventLogServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_event_log_service_pb2.ReachBarrierResponse, _abc.Awaitable[_event_log_service_pb2.ReachBarrierResponse]]:
         """Answers the head of the log once everything in flight has been committed:
         whatever is accepted after the answer has a later `accept_time` than the one in it.
+        """
+
+    @_abc_1.abstractmethod
+    def ReportProgress(
+        self,
+        request: _event_log_service_pb2.ReportProgressRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_event_log_service_pb2.ReportProgressResponse, _abc.Awaitable[_event_log_service_pb2.ReportProgressResponse]]:
+        """Tells how far a subscriber has come for good, so that the retention drops nothing that it still has to read.
+        While no subscriber has told anything, nothing is dropped.
         """
 
 def add_EventLogServiceServicer_to_server(servicer: EventLogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
