@@ -7,6 +7,7 @@ from typing import Any
 
 from hairspring.log.port import Appended, Entry
 from hairspring.ownership.port import Fenced
+from hairspring.services.ingest.keeping import Keeping
 from hairspring.store.definitions import StoredDefinition
 from hairspring.store.memory import MemoryStore
 from hairspring.store.memory_definitions import MemoryDefinitions
@@ -189,3 +190,16 @@ class Appending:
             self._postgres, "append", lambda: self._append(entries), in_doubt=True
         )
         return answer
+
+
+class KeepsAll(Keeping):
+    """An ingest that drops nothing, and so need not know who has read what."""
+
+    def __init__(self) -> None: ...
+
+    async def report(self, subscriber: str, position: int) -> None:
+        """Pay no heed."""
+
+    async def kept_since(self) -> int | None:
+        """All is kept."""
+        return None

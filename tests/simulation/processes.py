@@ -38,7 +38,7 @@ from hairspring.services.rule_evaluator.handlers.transitions import TransitionHa
 from hairspring.services.rule_evaluator.lanes import Lanes
 from hairspring.services.rule_evaluator.term import Term
 
-from tests.simulation.adapters import Appending, Definitions
+from tests.simulation.adapters import Appending, Definitions, KeepsAll
 from tests.simulation.channel import Channel, Peer
 from tests.simulation.delivery import Asking, Rows
 from tests.simulation.loop import Process
@@ -102,7 +102,9 @@ def start_ingest(world: World) -> None:
             )
             member.peer.servicer = Served(
                 EventHandlers(recording, imports),
-                EventLogHandlers(world.log, shards=world.size.shards, horizon=HORIZON_MS),
+                EventLogHandlers(
+                    world.log, KeepsAll(), shards=world.size.shards, horizon=HORIZON_MS
+                ),
             )
             await asyncio.Event().wait()
 
