@@ -22,11 +22,11 @@ from hairspring.log.shards import shard_of
 from hairspring.services.ingest.log_handlers import to_event_record
 from hairspring.services.rule_evaluator.plans import Plans
 from hairspring.wire.inputs import to_engine
-from hairspring.wire.times import to_ms
 from hairspring.wire.transitions import to_contract
 
 from tests.simulation.processes import HORIZON_MS
 from tests.simulation.rules import IN_FORCE, WORKSPACE
+from tests.simulation.watched import Adopted
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -66,10 +66,9 @@ def expected(world: World, until: int, plans: Mapping[int, Plans]) -> Payloads:
     by_profile: dict[str, list[tuple[int, Event]]] = defaultdict(list)
     for position, profile, event in entries:
         by_profile[profile].append((position, event))
-    passed = _passed(world)
     for profile, events in by_profile.items():
         shard = shard_of(WORKSPACE, profile, world.size.shards)
-        one = _Profile(plans=plans, passed=passed.get(profile, {}), lateness=lateness)
+        one = _Profile(name=profile, plans=plans, lateness=lateness)
         told[profile] = one.live(events, world.rows.adoptions[shard], until)
     return told
 
@@ -78,9 +77,8 @@ def expected(world: World, until: int, plans: Mapping[int, Plans]) -> Payloads:
 class _Profile:
     """One profile, folded event by event and plan by plan."""
 
+    name: str
     plans: Mapping[int, Plans]
-    passed: Mapping[int, int]
-    """By plan version, how far moments were passed by it or an earlier one (ms, UTC)."""
     lateness: int
     version: int = 0
     state: ProfileState = field(default_factory=ProfileState)
@@ -91,17 +89,17 @@ class _Profile:
     def live(
         self,
         events: Sequence[tuple[int, Event]],
-        adoptions: Sequence[tuple[int, int]],
+        adoptions: Sequence[Adopted],
         until: int,
     ) -> list[bytes]:
         """Fold events by position, with the adoptions between them; answers what is told."""
         left = list(adoptions)
         for position, event in events:
-            while left and left[0][1] < position:
-                self._adopt(left.pop(0)[0])
+            while left and left[0].position < position:
+                self._adopt(left.pop(0))
             self._event(event)
-        for version, _ in left:
-            self._adopt(version)
+        for adopted in left:
+            self._adopt(adopted)
         self._step(Passed(until))
         return self.told
 
@@ -120,24 +118,22 @@ class _Profile:
         self.state = done.state
         self._tell(done.records)
 
-    def _adopt(self, version: int) -> None:
-        before, after = self.plans[self.version], self.plans[version]
-        if after.activation is not None:
+    def _adopt(self, adopted: Adopted) -> None:
+        before, after = self.plans[self.version], self.plans[adopted.version]
+        if after.activation is not None and self.history:
+            # Who was late to adopt it may have passed moments by the old plan meanwhile.
+            self._step(Passed(adopted.clocks.get(self.name, 0) + self.lateness))
             self._activate(before, after, after.activation.through)
-        elif WORKSPACE in (adoption := after.adoption_from(before)).fill:
+        elif after.activation is None and WORKSPACE in after.adoption_from(before).fill:
             plan = after.fillings[WORKSPACE].plan
             known = bool(self.history)
             self.filled = (
                 fill(self.state, self.history, plan, horizon=HORIZON_MS) if known else None
             )
-        elif WORKSPACE in adoption.drop:
-            self.filled = None
-        self.version = version
+        self.version = adopted.version
 
     def _activate(self, before: Plans, after: Plans, through: int) -> None:
-        if not self.history:
-            return
-        self._step(Passed(max(through, self.passed.get(before.version, 0) + self.lateness)))
+        self._step(Passed(through))
         filled, self.filled = self.filled, None
         filling = before.fillings[WORKSPACE]
         assert filled is not None, "whoever is known has been filled"
@@ -158,20 +154,6 @@ class _Profile:
             flows = isinstance(record, Transition) and record.segment in with_flows
             payload = to_contract(record, plan_version=0, with_flows=flows)
             self.told.append(payload.SerializeToString())
-
-
-def _passed(world: World) -> dict[str, dict[int, int]]:
-    """How far each profile's moments were passed by each plan, as far as it made a difference."""
-    passed: dict[str, dict[int, int]] = defaultdict(dict)
-    for record in world.told._records:
-        one = transition_pb2.Record.FromString(record.payload)
-        if one.WhichOneof("body") != "transition":
-            continue
-        known = passed[record.profile]
-        at = to_ms(one.transition.effective_time)
-        for version in range(one.plan_version, len(world.definitions._book.plans) + 1):
-            known[version] = max(known.get(version, 0), at)
-    return passed
 
 
 def _unversioned(payload: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hairspring.contracts.transition.v1 import transition_pb2
@@ -11,7 +12,7 @@ from hairspring.log.port import Appended, Entry, Log
 from hairspring.ownership.memory import MemoryOwnership, MemoryShards
 from hairspring.ownership.port import Owned
 from hairspring.store.memory import MemoryStore
-from hairspring.store.port import Effects
+from hairspring.store.port import Effects, Stored
 
 
 class Broken(AssertionError):
@@ -65,23 +66,46 @@ class WatchedTold(WatchedLog):
         return await super().append(entries)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """A shard went on to a plan version: `position` is the last that the one before it judges.
+
+    `clocks` are how far the moments of each profile had been passed before (ms, UTC).
+    """
+
+    version: int
+    position: int
+    clocks: Mapping[str, int]
+
+
 class WatchedRows(MemoryStore):
     """The evaluators' tables; they remember where each shard adopted which plan version."""
 
     def __init__(self, shards: MemoryShards, log: Log) -> None:
         super().__init__(MemoryOwnership("nobody", shards), log)
         self._shards = shards
-        self.adoptions: dict[int, list[tuple[int, int]]] = {shard: [] for shard in shards.rows}
-        """By shard: plan version, and the position up to which the one before it judges."""
+        self.adoptions: dict[int, list[Adopted]] = {shard: [] for shard in shards.rows}
+        """By shard, in their order."""
 
     async def commit(self, effects: Effects) -> list[Appended]:
         """Commit, and note an adoption."""
+        if effects.adoption is None:
+            return await super().commit(effects)
+        clocks = {shard: self._clocks(shard) for shard in effects.owned}
         appended = await super().commit(effects)
-        if effects.adoption is not None:
-            for shard in effects.owned:
-                position = self._shards.rows[shard].position
-                self.adoptions[shard].append((effects.adoption.version, position))
+        for shard in effects.owned:
+            position, version = self._shards.rows[shard].position, effects.adoption.version
+            adopted = Adopted(version=version, position=position, clocks=clocks[shard])
+            self.adoptions[shard].append(adopted)
         return appended
+
+    def _clocks(self, shard: int) -> dict[str, int]:
+        states = {
+            key.profile: Stored(state=state).state
+            for key, (state, _) in self._profiles.items()
+            if key.shard == shard
+        }
+        return {name: state.clock for name, state in states.items() if state.clock is not None}
 
 
 class WatchedShards(MemoryShards):
