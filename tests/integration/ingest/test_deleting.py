@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from aiohttp import ClientSession
 from hairspring.contracts.event.v1 import event_log_service_pb2, event_pb2, event_service_pb2
 from hairspring.contracts.privacy.v1 import privacy_pb2
 from hairspring.contracts.privacy.v1 import privacy_service_pb2 as contract
 from hairspring.contracts.privacy.v1.privacy_service_pb2_grpc import PrivacyServiceStub
 from hairspring.log.deletions import STEP
+from hairspring.wire.times import iso
 
 from tests.integration.ingest.running import Ingest, event, ingest
 from tests.support.cluster import now, track
@@ -121,3 +123,24 @@ async def _some(service: Ingest) -> list[event_pb2.EventRecord]:
 
 def _at(receipt: privacy_pb2.Deletion) -> int:
     return receipt.delete_time.ToMilliseconds()
+
+
+async def test_an_sdk_takes_what_is_of_before_as_done(service: Ingest) -> None:
+    """It is answered 200 with no refusal, so nothing is sent again; only the rest is kept."""
+    receipt = await delete(service, "ada")
+    before, after = iso(_at(receipt)), iso(_at(receipt) + 1)
+    call = {"type": "track", "event": "Viewed", "userId": "ada"}
+    batch = [
+        {**call, "timestamp": before, "messageId": "m1"},
+        {**call, "timestamp": after, "messageId": "m2"},
+        {**call, "userId": "bo", "timestamp": before, "messageId": "m3"},
+    ]
+    async with (
+        ClientSession(service.http) as http,
+        http.post("/v1/batch", json={"batch": batch}) as answer,
+    ):
+        told = answer.status, await answer.json()
+
+    assert told == (200, {"success": True})
+    kept = [r.event.message_id for r in await service.read() if r.WhichOneof("body") == "event"]
+    assert kept == ["m2", "m3"]
