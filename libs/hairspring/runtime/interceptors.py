@@ -168,8 +168,14 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc, unused-ignore]
     async def _admitted(
         self, caller: Caller, scope: Scope, requests: AsyncIterator[Any]
     ) -> AsyncIterator[Any]:
+        """Admit each request of a stream; who brings more than she may is held up, not sent away."""
         async for request in requests:
-            self._admit(caller, scope, request)
+            while True:
+                try:
+                    self._admit(caller, scope, request)
+                    break
+                except errors.Exhausted as error:
+                    await asyncio.sleep(error.retry_ms / 1000)
             yield request
 
     @contextlib.asynccontextmanager
