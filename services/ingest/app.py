@@ -12,6 +12,7 @@ import grpc
 from hairspring.contracts.event.v1 import event_log_service_pb2_grpc, event_service_pb2_grpc
 from hairspring.contracts.key.v1 import key_service_pb2_grpc
 from hairspring.contracts.privacy.v1 import privacy_service_pb2_grpc
+from hairspring.contracts.reject.v1 import reject_service_pb2_grpc
 from hairspring.database.migrations import Migrations, migrate
 from hairspring.database.notices import Notices
 from hairspring.database.pool import DatabaseUnavailable, open_pool
@@ -28,11 +29,12 @@ from hairspring.runtime.patience import until_it_works
 from hairspring.runtime.tasks import Supervisor
 from hairspring.services.ingest.adapters.installation import settle_shards
 from hairspring.services.ingest.adapters.keys import KeyTable
+from hairspring.services.ingest.adapters.rejects import RejectTable
 from hairspring.services.ingest.appending import Append, Outcome
 from hairspring.services.ingest.collecting.collector import Bounds, Collector
 from hairspring.services.ingest.collecting.keys import Entrance
 from hairspring.services.ingest.collecting.pages import Bundle
-from hairspring.services.ingest.collecting.refusals import tell
+from hairspring.services.ingest.collecting.refusals import teller
 from hairspring.services.ingest.collecting.routes import Routes
 from hairspring.services.ingest.config import IngestSettings
 from hairspring.services.ingest.deleting import Deleting
@@ -47,6 +49,9 @@ from hairspring.services.ingest.log_handlers import MAX_ANSWER_BYTES, EventLogHa
 from hairspring.services.ingest.metrics import WAITING, refresh_head
 from hairspring.services.ingest.privacy_handlers import PrivacyHandlers
 from hairspring.services.ingest.recording import Recording
+from hairspring.services.ingest.reject_handlers import RejectHandlers
+from hairspring.services.ingest.rejecting import DAY_MS, KEPT_DAYS, RejectingRecording, RejectLog
+from hairspring.services.ingest.replaying import Replaying
 
 SCHEMA = "ingest"
 MIGRATIONS = Migrations(source="ingest", directory=Path(__file__).parent / "sql")
@@ -66,6 +71,7 @@ class App:
     events: EventHandlers
     log: EventLogHandlers
     keys: KeyHandlers
+    rejects: RejectHandlers
     collector: Routes
     privacy: PrivacyHandlers
     access: Access
@@ -77,11 +83,13 @@ class App:
         event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server(self.log, server)
         key_service_pb2_grpc.add_KeyServiceServicer_to_server(self.keys, server)
         privacy_service_pb2_grpc.add_PrivacyServiceServicer_to_server(self.privacy, server)
+        reject_service_pb2_grpc.add_RejectServiceServicer_to_server(self.rejects, server)
         return [
             "hairspring.event.v1.EventService",
             "hairspring.event.v1.EventLogService",
             "hairspring.key.v1.KeyService",
             "hairspring.privacy.v1.PrivacyService",
+            "hairspring.reject.v1.RejectService",
         ]
 
 
@@ -140,13 +148,26 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
             serve_metrics(settings.ingest_metrics, [lambda: refresh_head(read)])
         )
         bounds = bounds_of(settings)
+        # In a pool of their own: a flood of them holds up neither what is accepted nor readers.
+        keeping = await stack.enter_async_context(
+            open_pool(settings.postgres_url, name="hairspring-ingest-rejects", max_size=2)
+        )
+        table = RejectTable(
+            keeping,
+            SCHEMA,
+            most_a_day=settings.ingest_rejects_a_day,
+            most_bytes_a_day=settings.ingest_reject_bytes_a_day,
+        )
+        rejects = RejectLog(table.keep)
+        loops.start("rejects", rejects.run)
+        loops.start("old-rejects", lambda: _sweep_rejects(table))
         keys = KeyTable(pool, SCHEMA)
         access = access_by(keys.look_up, settings)
         rates = Rates(settings.ingest_key_events)
         yield App(
-            events=EventHandlers(recording, imports),
+            events=EventHandlers(RejectingRecording(recording, rejects, now_ms), imports),
             collector=Routes(
-                Collector(recording, tell, bounds),
+                Collector(recording, teller(rejects), bounds),
                 Entrance(access, rates),
                 bounds,
                 clock=now_ms,
@@ -168,11 +189,13 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
                     gone,
                     shards=shards,
                     new_id=lambda: uuid.uuid4().hex,
+                    rejects=table,
                 ),
                 deletions,
                 shards=shards,
             ),
             keys=KeyHandlers(keys, now_ms),
+            rejects=RejectHandlers(table, Replaying(table, recording, bounds)),
             access=access,
             rates=rates,
         )
@@ -217,3 +240,10 @@ async def _finish_silent(imports: Imports, silence: float) -> None:
     while True:
         await imports.finish_silent(int(silence * 1000))
         await asyncio.sleep(min(30.0, silence / 5))
+
+
+async def _sweep_rejects(table: RejectTable) -> None:
+    """Drop rejects after a week, looking now and then."""
+    while True:
+        await table.sweep(now_ms() - KEPT_DAYS * DAY_MS)
+        await asyncio.sleep(600)

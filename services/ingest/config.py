@@ -30,6 +30,8 @@ class IngestSettings(Settings):
     ingest_batch_bytes: int = Field(default=512 * 1024, ge=1024)
     ingest_batch_events: int = Field(default=2_500, ge=1)
     ingest_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    ingest_rejects_a_day: int = Field(default=20_000, ge=0)
+    ingest_reject_bytes_a_day: int = Field(default=64 * 1024 * 1024, ge=0)
     ingest_key_events: int = Field(default=0, ge=0)
     ingest_requests: int = Field(default=512, ge=1)
     ingest_retention_days: float = Field(default=0.0, ge=0, le=36_500)

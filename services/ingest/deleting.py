@@ -8,6 +8,7 @@ from hairspring.log.port import Entry, Log
 from hairspring.log.shards import shard_of
 from hairspring.runtime.errors import AlreadyExists
 from hairspring.runtime.logging import get_logger
+from hairspring.services.ingest.adapters.rejects import RejectTable
 from hairspring.services.ingest.gone import Gone
 from hairspring.services.ingest.judging import check_id
 from hairspring.wire.events import deleted_payload
@@ -25,6 +26,7 @@ class Deleting:
         *,
         shards: int,
         new_id: Callable[[], str],
+        rejects: RejectTable | None = None,
     ) -> None:
         self._pool = pool
         self._log = log
@@ -32,6 +34,7 @@ class Deleting:
         self._gone = gone
         self._shards = shards
         self._new_id = new_id
+        self._rejects = rejects
 
     async def delete(self, workspace: str, profile: str, deletion_id: str) -> Deletion:
         """Delete a profile, and answer once that is committed; what is left to erase follows.
@@ -71,6 +74,8 @@ class Deleting:
             payload=deleted_payload(deletion_id),
         )
         async with self._pool.acquire() as connection, connection.transaction():
+            if self._rejects is not None:
+                await self._rejects.erase_in(connection, workspace, ids)
             erased = await self._log.erase_in(
                 connection,
                 workspace,

@@ -15,6 +15,9 @@ EVENTS = Counter("hairspring_ingest_events", "Events by what became of them.", [
 REFUSED = Counter(
     "hairspring_ingest_refused_calls", "Calls over HTTP that were refused, by why.", ["code"]
 )
+REJECTS = Counter(
+    "hairspring_ingest_rejects", "Rejects: `kept`, or `dropped` as there were too many.", ["fate"]
+)
 TIMES = Counter(
     "hairspring_ingest_call_times", "Calls over HTTP by the rule that gave their time.", ["rule"]
 )

@@ -16,6 +16,7 @@ from hairspring import contracts
 _SERVED_BY = {
     "event": "ingest",
     "key": "ingest",
+    "reject": "ingest",
     "flow": "delivery",
     "message": "delivery",
     "privacy": "delivery",

@@ -18,7 +18,7 @@ from hairspring.cli.event_files import LONGEST_LINE, EventFile
 from hairspring.cli.import_calls import BATCH, BATCH_BYTES, ImportCalls, Line
 from hairspring.cli.output import console, format_option, say, write_line
 from hairspring.cli.read_ahead import read_ahead
-from hairspring.cli.rejects import Rejects
+from hairspring.cli.reject_file import RejectFile
 from hairspring.contracts.event.v1 import event_pb2 as pb
 from hairspring.contracts.event.v1 import event_service_pb2 as service_pb
 from hairspring.wire.times import from_ms
@@ -68,7 +68,7 @@ def import_(
     is simply run again.
     """
     place = Path(rejects or f"{'import' if file == '-' else file}.rejects.jsonl")
-    with EventFile(file) as source, Rejects(place) as rejected:
+    with EventFile(file) as source, RejectFile(place) as rejected:
         calls.run(
             _import(source, rejected, import_id, with_flows, not no_wait, output_format, address)
         )
@@ -78,7 +78,7 @@ def import_(
 
 async def _import(
     source: EventFile,
-    rejected: Rejects,
+    rejected: RejectFile,
     import_id: str | None,
     with_flows: bool,
     wait: bool,
@@ -136,7 +136,7 @@ def _chunks(source: EventFile) -> Iterator[list[tuple[int, bytes]]]:
         yield chunk
 
 
-def _batch(chunk: Sequence[tuple[int, bytes]], rejected: Rejects, tally: _Tally) -> list[Line]:
+def _batch(chunk: Sequence[tuple[int, bytes]], rejected: RejectFile, tally: _Tally) -> list[Line]:
     """Turn lines into events; what is none goes to the rejects."""
     batch: list[Line] = []
     for number, text in chunk:
@@ -215,7 +215,7 @@ def _progress(source: EventFile) -> Iterator[Callable[[], None]]:
 
 def _tell(
     tally: _Tally,
-    rejected: Rejects,
+    rejected: RejectFile,
     import_id: str,
     position: int,
     evaluated: bool,

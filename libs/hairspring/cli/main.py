@@ -44,6 +44,9 @@ _COMMANDS = {
     "quarantine": _Place(
         "quarantine", "quarantine", "Tell what could not be evaluated, and have it tried again."
     ),
+    "rejects": _Place(
+        "rejects", "rejects", "Tell what could not be accepted, and have it tried again."
+    ),
     "runs": _Place("runs", "runs", "List the runs of flows."),
     "messages": _Place("messages", "messages", "List what was sent, and what was not and why."),
     "shards": _Place("shards", "shards", "Tell which evaluator works on which shards."),

@@ -168,7 +168,7 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc, unused-ignore]
     async def _admitted(
         self, caller: Caller, scope: Scope, requests: AsyncIterator[Any]
     ) -> AsyncIterator[Any]:
-        """Admit each request of a stream; who brings more than she may is held up, not sent away."""
+        """Admit each request of a stream; who brings more than she may is held up."""
         async for request in requests:
             while True:
                 try:

@@ -40,9 +40,10 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damaged:
-    """A call of a batch that is no JSON, and why."""
+    """A call of a batch that is no JSON, why, and what it says."""
 
     problem: str
+    text: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,7 @@ def _read_call(data: bytes) -> object:
     try:
         return load(data, what="the call")
     except BadJson as error:
-        return Damaged(problem=str(error))
+        return Damaged(problem=str(error), text=data)
 
 
 def _read(data: bytes) -> object:

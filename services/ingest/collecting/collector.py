@@ -60,7 +60,7 @@ class Collector:
         for index, payload in enumerate(body.payloads):
             made = self._made(payload, body, kind, measured, received_at)
             if isinstance(made, Refused):
-                rejected.append(_rejected(index, made, payload, received_at))
+                rejected.append(_rejected(index, made, payload, received_at, kind, body))
             else:
                 events.append(made)
                 places.append(index)
@@ -70,7 +70,8 @@ class Collector:
                 refused = Refused(
                     code="refused", problem=result.problem, message_id=result.message_id
                 )
-                rejected.append(_rejected(index, refused, body.payloads[index], received_at))
+                payload = body.payloads[index]
+                rejected.append(_rejected(index, refused, payload, received_at, kind, body))
         if rejected:
             count_events([Status.REFUSED] * (len(body.payloads) - len(events)))
             await self._tell(workspace, rejected)
@@ -99,6 +100,16 @@ class Collector:
             farthest=self._bounds.farthest,
         )
 
+    async def refuse(
+        self, workspace: str, body: bytes, error: BadBody, *, kind: Kind | None, received_at: int
+    ) -> None:
+        """Tell of a body in which no call can be told apart, if that is why it was refused."""
+        refused = Refused(code=error.code, problem=error.message)
+        rejected = Rejected(
+            index=0, refused=refused, payload=body, received_at=received_at, kind=kind
+        )
+        await self._tell(workspace, [rejected])
+
     async def _check(
         self, workspace: str, body: Body, kind: Kind | None, size: int, received_at: int
     ) -> None:
@@ -114,7 +125,9 @@ class Collector:
         if problem:
             refused = Refused(code="too_large", problem=problem)
             told = body.payloads if len(body.payloads) <= bounds.batch_events else [body.payloads]
-            rejected = [_rejected(i, refused, p, received_at) for i, p in enumerate(told)]
+            rejected = [
+                _rejected(i, refused, p, received_at, kind, body) for i, p in enumerate(told)
+            ]
             count_events([Status.REFUSED] * len(body.payloads))
             await self._tell(workspace, rejected)
             raise BadBody("too_large", problem)
@@ -141,5 +154,14 @@ def _size(payload: object) -> int:
         return 0
 
 
-def _rejected(index: int, refused: Refused, payload: Any, received_at: int) -> Rejected:
-    return Rejected(index=index, refused=refused, payload=payload, received_at=received_at)
+def _rejected(
+    index: int, refused: Refused, payload: Any, received_at: int, kind: Kind | None, body: Body
+) -> Rejected:
+    return Rejected(
+        index=index,
+        refused=refused,
+        payload=payload,
+        received_at=received_at,
+        kind=kind,
+        envelope=body.envelope,
+    )

@@ -1,6 +1,7 @@
 """The routes of the collector: a request is read, its calls are collected, and it is answered."""
 
 import asyncio
+from collections.abc import Callable
 
 from aiohttp import web
 from hairspring.runtime.clock import Clock
@@ -68,20 +69,36 @@ class Routes:
 
     async def single(self, request: web.Request) -> web.Response:
         """Take one call, of the kind that the path names."""
-        received_at = self._clock()
-        data = await self._read(request)
         kind = PATHS[request.path.rpartition("/")[2]]
-        collected = await self._collect(request, read_single(data), kind, len(data), received_at)
-        return answers.collected(collected.rejected)
+        return await self._take(request, kind, read_single)
 
     async def batch(self, request: web.Request) -> web.Response:
         """Take many calls, each of the kind that it names itself."""
-        received_at = self._clock()
-        data = await self._read(request)
-        collected = await self._collect(
-            request, read_batch(data, most=self._bounds.batch_events), None, len(data), received_at
-        )
+        most = self._bounds.batch_events
+        return await self._take(request, None, lambda data: read_batch(data, most=most))
+
+    async def _take(
+        self, request: web.Request, kind: Kind | None, read: Callable[[bytes], Body]
+    ) -> web.Response:
+        """Read a body, collect its calls, and answer what became of them."""
+        received_at, data = self._clock(), b""
+        try:
+            data = await self._read(request)
+            body = read(data)
+        except BadBody as error:
+            await self._refuse(request, data, error, kind, received_at)
+            raise
+        collected = await self._collect(request, body, kind, len(data), received_at)
         return answers.collected(collected.rejected)
+
+    async def _refuse(
+        self, request: web.Request, data: bytes, error: BadBody, kind: Kind | None, received_at: int
+    ) -> None:
+        """Have a body that cannot be read kept; its key is found beside it, or nobody's it is."""
+        key = self._key(request, "")
+        workspace = await self._entrance.workspace_of(key, 1)
+        body = data.replace(key.encode(), b"***") if key else data
+        await self.collector.refuse(workspace, body, error, kind=kind, received_at=received_at)
 
     async def pixel(self, request: web.Request) -> web.Response:
         """Take one call from the address of a picture, and answer the picture."""
@@ -120,17 +137,20 @@ class Routes:
     async def _collect(
         self, request: web.Request, body: Body, kind: Kind | None, size: int, received_at: int
     ) -> Collected:
-        key = write_key(
-            request.headers.get("Authorization", ""),
-            request.query.get("writeKey", "") if request.query_string else "",
-            body.envelope.write_key,
-        )
+        key = self._key(request, body.envelope.write_key)
         workspace = await self._entrance.workspace_of(key, max(1, len(body.payloads)))
         collected = await self.collector.collect(
             workspace, body, kind=kind, size=size, received_at=received_at
         )
         note_trace(request.headers.get("traceparent", ""), workspace, collected.results)
         return collected
+
+    def _key(self, request: web.Request, inside: str) -> str:
+        return write_key(
+            request.headers.get("Authorization", ""),
+            request.query.get("writeKey", "") if request.query_string else "",
+            inside,
+        )
 
     async def _read(self, request: web.Request) -> bytes:
         """Read a body, of whatever type it says it is. Raises BadBody."""

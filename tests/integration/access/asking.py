@@ -122,6 +122,8 @@ READINGS: dict[str, Reading] = {
     "profile.v1.ProfileService/GetProfile": Reading(
         fields={"profileId": PROFILE}, shows=says_hidden
     ),
+    "reject.v1.RejectService/ListRejects": Reading(fields={}, shows=holds("rejects")),
+    "reject.v1.RejectService/GetReject": Reading(fields={"rejectId": 1}, shows=says_hidden),
     "segment.v1.SegmentService/GetSegment": Reading(fields={"name": SEGMENT}, shows=says_hidden),
     "segment.v1.SegmentService/ListSegments": Reading(fields={}, shows=says_hidden),
     "transition.v1.TransitionService/TailRecords": Reading(
@@ -163,6 +165,7 @@ WRITINGS: dict[str, dict[str, Any]] = {
     "segment.v1.SegmentService/UpdateSegment": {"segment": _TYPED},
     "segment.v1.SegmentService/DeleteSegment": {"name": SEGMENT},
     "privacy.v1.PrivacyService/DeleteProfile": {"profileId": PROFILE, "deletionId": "d1"},
+    "reject.v1.RejectService/ReplayRejects": {"rejectIds": [1]},
     "key.v1.KeyService/CreateKey": {"name": "rival", "scopes": ["SCOPE_WRITE"]},
     "key.v1.KeyService/RevokeKey": {"keyId": "KEY"},
 }

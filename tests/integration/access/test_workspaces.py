@@ -130,6 +130,7 @@ async def a_world(
         await world.ask("event.v1.EventService/TrackEvent", {"event": event("m1")}, shop)
         imported = {"importId": "history", "events": [event("i1", "Imported")]}
         await world.ask("event.v1.EventService/ImportEvents", imported, shop)
+        await world.ask("event.v1.EventService/TrackEvent", {"event": event("m0", name="")}, shop)
         deletion = {"profileId": "gone", "deletionId": "d1"}
         await world.ask("privacy.v1.PrivacyService/DeleteProfile", deletion, shop)
         yield world

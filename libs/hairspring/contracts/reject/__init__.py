@@ -1,0 +1,1 @@
+"""Generated from protos/. Never edited by hand; see protos/generate.py."""
