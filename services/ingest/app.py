@@ -149,11 +149,11 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
         )
         bounds = bounds_of(settings)
         # In a pool of their own: a flood of them holds up neither what is accepted nor readers.
-        keeping = await stack.enter_async_context(
+        reject_pool = await stack.enter_async_context(
             open_pool(settings.postgres_url, name="hairspring-ingest-rejects", max_size=2)
         )
         table = RejectTable(
-            keeping,
+            reject_pool,
             SCHEMA,
             most_a_day=settings.ingest_rejects_a_day,
             most_bytes_a_day=settings.ingest_reject_bytes_a_day,
