@@ -109,13 +109,22 @@ async def build(settings: DeliverySettings, clock: Clock = now_ms) -> AsyncItera
             mailer=mailer,
             sender=sender,
             clock=clock,
+            shard_count=settings.shards,
         )
         replica = Replica(
             ownership=ownership,
             ledger=ledger,
             queue=queue,
             waits=waits,
-            follower=Follower(evaluator, definitions, store, ledger, waits, clock),
+            follower=Follower(
+                evaluator,
+                definitions,
+                store,
+                ledger,
+                waits,
+                clock,
+                shard_count=settings.shards,
+            ),
             ringing=Ringing(queue, waits, sending, store, ledger, clock),
             clock=clock,
             drain_seconds=settings.drain_seconds,

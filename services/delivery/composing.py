@@ -19,6 +19,7 @@ from hairspring.services.delivery.messages import (
     CART_EMPTY,
     IN_QUARANTINE,
     NO_EMAIL,
+    OTHER_RUN,
     Message,
     MessageStatus,
     go_on,
@@ -90,6 +91,15 @@ def has_left(due: Due, now: int) -> NotSent:
     )
 
 
+def yields(due: Due, now: int) -> NotSent:
+    """End the run of an id that became part of a profile which has a run of the same flow."""
+    return NotSent(
+        due=due,
+        message=due.message.skipped(OTHER_RUN),
+        run=due.run.ended(OTHER_RUN, now),
+    )
+
+
 def passed(due: Due, message: Message, now: int) -> NotSent:
     """Settle a message without sending it; its run goes on."""
     return NotSent(due=due, message=message, run=go_on(due.run, message, due.flow, now))
@@ -111,7 +121,10 @@ def compose(
     if prepared.uses_cart and not facts.lines:
         return passed(due, due.message.skipped(CART_EMPTY), now)
     try:
-        rendered = prepared.render(context_of(due.run, answer.traits, facts.trigger, facts.lines))
+        profile = answer.profile or due.run.profile
+        rendered = prepared.render(
+            context_of(due.run, profile, answer.traits, facts.trigger, facts.lines)
+        )
     except CannotRender as error:
         return passed(due, due.message.failed(f"the template cannot be rendered: {error}"), now)
     message = replace(due.message, recipient=recipient, subject=rendered.subject)

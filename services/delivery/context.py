@@ -14,18 +14,20 @@ from hairspring.wire.times import iso
 
 def context_of(
     run: Run,
+    profile: str,
     traits: Mapping[str, Any],
     trigger: Sequence[ShopEvent] = (),
     lines: Sequence[Line] = (),
 ) -> dict[str, Any]:
     """Build the names that a template of this run can use. Times are ISO 8601 in UTC.
 
-    `profile` holds the traits and the id; `trigger` the events that set off the run, oldest first;
-    `cart` what is left of it, and `cart_total` what that costs.
+    `profile` holds the traits and the id, which is not the run's where that one became part of it;
+    `trigger` the events that set off the run, oldest first; `cart` what is left of it, and
+    `cart_total` what that costs.
     """
     currencies = {line.currency for line in lines if line.currency}
     return {
-        "profile": {**traits, "id": run.profile},
+        "profile": {**traits, "id": profile},
         "segment": run.segment,
         "flow": run.flow,
         "entered_at": iso(run.entered_at),

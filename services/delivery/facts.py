@@ -23,6 +23,7 @@ class Wanted:
 
     due: Due
     prepared: Prepared
+    profile: str  #: Whose it is by now.
 
 
 class FactFinder:
@@ -41,7 +42,7 @@ class FactFinder:
             for one in here:
                 run = one.due.run
                 found[run.run_id] = Facts(
-                    trigger=triggers.get(run.run_id, ()), lines=carts.get(run.profile, ())
+                    trigger=triggers.get(run.run_id, ()), lines=carts.get(one.profile, ())
                 )
         return found
 
@@ -67,7 +68,7 @@ class FactFinder:
         self, workspace: str, wanted: Iterable[Wanted]
     ) -> Mapping[str, Sequence[Line]]:
         asking = [one for one in wanted if one.prepared.uses_cart]
-        profiles = sorted({one.due.run.profile for one in asking})
+        profiles = sorted({one.profile for one in asking})
         if not profiles:
             return {}
         try:
@@ -82,14 +83,14 @@ class FactFinder:
         One whose history is too long even so has an empty cart, and gets no mail about it.
         """
         events: dict[str, list[ShopEvent]] = {}
-        for run in (one.due.run for one in asking):
-            first = min(evidence_of(run.record), default=1)
+        for one in asking:
+            first = min(evidence_of(one.due.run.record), default=1)
             try:
                 events |= await self._ingest.history(
-                    workspace, [run.profile], cart.EVENT_NAMES, after=first - 1
+                    workspace, [one.profile], cart.EVENT_NAMES, after=first - 1
                 )
             except TooLong:
-                events[run.profile] = []
+                events[one.profile] = []
         return events
 
 

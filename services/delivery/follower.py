@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from hairspring.contracts.transition.v1 import transition_pb2
+from hairspring.log.shards import shard_of
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.logging import get_logger
 from hairspring.services.delivery.adapters.calls import Away
@@ -18,6 +19,7 @@ from hairspring.services.delivery.following import (
     Entered,
     FlowsOf,
     Left,
+    Merged,
     fold,
     run_of,
 )
@@ -52,6 +54,8 @@ class Follower:
         ledger: Ledger,
         waits: Waits,
         clock: Clock,
+        *,
+        shard_count: int,
     ) -> None:
         self._evaluator = evaluator
         self._definitions = definitions
@@ -59,6 +63,7 @@ class Follower:
         self._ledger = ledger
         self._waits = waits
         self._clock = clock
+        self._shard_count = shard_count
         self._read = 0
         self._committed = 0
         self._committed_at = 0
@@ -158,8 +163,9 @@ class Follower:
             active, written = await self._read_runs(changes, flows_of)
             book = await self._open(changes, active, written)
             runs = fold(book, changes, flows_of)
-            if runs:
-                await self._commit(runs, active, batch.through)
+            merged = [change for change in changes if isinstance(change, Merged)]
+            if runs or merged:
+                await self._commit(runs, merged, active, batch.through)
         self._read = batch.through
         # What was written before got no waits, if the commit was heard of as a failure.
         as_it_stands = {run.run_id: run for run in (*written, *runs)}
@@ -177,13 +183,23 @@ class Follower:
         self._committed = through
         self._committed_at = self._clock()
 
-    async def _commit(self, runs: Sequence[Run], active: Sequence[Run], through: int) -> None:
-        async with self._ledger.effect({run.shard for run in runs}, through) as connection:
+    async def _commit(
+        self, runs: Sequence[Run], merged: Sequence[Merged], active: Sequence[Run], through: int
+    ) -> None:
+        shards = {run.shard for run in runs} | {one.shard for one in merged}
+        async with self._ledger.effect(shards, through) as connection:
             await self._store.save_runs(connection, runs)
+            await self._store.save_formers(connection, [self._former(one) for one in merged])
             skipped = await self._store.skip_pending(connection, runs)
         known = {run.run_id for run in active}
         tell_runs(runs, started=[run.run_id for run in runs if run.run_id not in known])
         tell_messages(skipped, runs)
+
+    def _former(self, merged: Merged) -> tuple[Place, Place]:
+        """Where the rows of a profile are, and of the one that became part of it."""
+        workspace, former = merged.workspace, merged.former
+        shard = shard_of(workspace, former, self._shard_count)
+        return place_of(merged), (shard, workspace, former)
 
     async def _read_runs(
         self, changes: Sequence[Change], flows_of: FlowsOf
@@ -223,9 +239,14 @@ class Follower:
 
 def changes_of(record: transition_pb2.Record) -> list[Change]:
     """Read what a record of the evaluator's log means to delivery: one change, or none."""
-    if record.WhichOneof("body") != "transition":
+    body = record.WhichOneof("body")
+    if body == "merged":
+        return [_merged(record)]
+    if body != "transition":
         return []
     transition = record.transition
+    if transition.change == transition_pb2.CHANGE_LEFT and transition.merged_profile_id:
+        return []  # The membership goes on under another id, and so do the runs.
     effective_at = to_ms(transition.effective_time)
     if transition.change == transition_pb2.CHANGE_LEFT:
         return [
@@ -254,6 +275,17 @@ def changes_of(record: transition_pb2.Record) -> list[Change]:
         record=record.SerializeToString(),
     )
     return [Entered(entry=entry, sets_off_flows=transition.sets_off_flows)]
+
+
+def _merged(record: transition_pb2.Record) -> Merged:
+    return Merged(
+        shard=record.shard,
+        workspace=record.workspace_id,
+        profile=record.profile_id,
+        former=record.merged.former_profile_id,
+        position=record.position,
+        entered={one.segment: to_ms(one.enter_time) for one in record.merged.memberships},
+    )
 
 
 def place_of(change: Change) -> Place:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -40,7 +40,22 @@ class Left:
     effective_at: int
 
 
-Change: TypeAlias = Entered | Left
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """Another profile, `former`, became part of this one, as the record at `position` tells.
+
+    `entered` tells, by segment, which memberships count from an older entry by that (ms, UTC).
+    """
+
+    shard: int
+    workspace: str
+    profile: str
+    former: str
+    position: int
+    entered: Mapping[str, int]
+
+
+Change: TypeAlias = Entered | Left | Merged
 
 
 class Book:
@@ -111,6 +126,8 @@ def fold(book: Book, changes: Iterable[Change], flows_of: FlowsOf) -> list[Run]:
                     _set_off(book, entry, flows_of(entry.workspace, entry.plan_version))
             case Left():
                 _end_left(book, change)
+            case Merged():
+                _count_from_older(book, change)
     return book.changed
 
 
@@ -144,6 +161,14 @@ def not_started(run: Run, reason: str) -> Run:
         run, status=RunStatus.NOT_STARTED, reason=reason, step=0, due_at=None, wake_at=None,
         ended_at=None,
     )  # fmt: skip
+
+
+def _count_from_older(book: Book, merged: Merged) -> None:
+    """Have the runs go on by the older entry that their memberships count from now."""
+    for run in book.active_of((merged.workspace, merged.profile)):
+        older = merged.entered.get(run.segment)
+        if older is not None and run.entry_position < merged.position and older < run.entered_at:
+            book.note(replace(run, entered_at=older))
 
 
 def _end_left(book: Book, left: Left) -> None:

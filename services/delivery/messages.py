@@ -12,6 +12,7 @@ from hairspring.wire.flows import Flow, Send
 
 NO_EMAIL = "no email"
 CART_EMPTY = "cart is empty"
+OTHER_RUN = "another run of this flow goes on for the same person"
 IN_QUARANTINE = "something of the profile is in quarantine, so nobody knows whether to send"
 STOPPED = "delivery stopped while it was being handed over"
 

@@ -28,6 +28,7 @@ class Answer:
     member: bool
     incomplete: bool = False
     entered_at: int | None = None
+    profile: str = ""  #: Whose answer it is, where the profile became part of another one.
     traits: Mapping[str, Any] = field(default_factory=dict)
 
 

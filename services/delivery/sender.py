@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from hairspring.database.pool import DRIVER_ERRORS, DatabaseUnavailable
+from hairspring.log.shards import shard_of
 from hairspring.runtime.clock import Clock
 from hairspring.runtime.errors import is_outage
 from hairspring.runtime.logging import get_logger
@@ -30,6 +31,7 @@ from hairspring.services.delivery.composing import (
     passed,
     still_there,
     unmoved,
+    yields,
 )
 from hairspring.services.delivery.facts import FactFinder, Wanted
 from hairspring.services.delivery.ledger import Ledger
@@ -73,6 +75,7 @@ class Sending:
         mailer: Mailer,
         sender: Sender,
         clock: Clock,
+        shard_count: int,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -83,6 +86,7 @@ class Sending:
         self._mailer = mailer
         self._sender = sender
         self._clock = clock
+        self._shard_count = shard_count
         self._renderer = Renderer()
         self._in_hand: set[str] = set()
 
@@ -170,6 +174,7 @@ class Sending:
         """Ask who is still there, and write the mails. Raises Away."""
         questions = {one.run.run_id: question_of(one.run) for one in due}
         answers = await self._evaluator.check(sorted(set(questions.values()), key=in_order))
+        running = await self._running(due, [answers[questions[one.run.run_id]] for one in due])
         now = self._clock()
         composed: list[Composed] = []
         wanted: list[Wanted] = []
@@ -177,15 +182,39 @@ class Sending:
             if not still_there(one, answers[questions[one.run.run_id]]):
                 composed.append(has_left(one, now))
                 continue
+            if one.run.run_id in running:
+                composed.append(yields(one, now))
+                continue
             prepared = await self._prepare(one, now)
             if isinstance(prepared, NotSent):
                 composed.append(prepared)
             else:
-                wanted.append(Wanted(due=one, prepared=prepared))
+                profile = answers[questions[one.run.run_id]].profile or one.run.profile
+                wanted.append(Wanted(due=one, prepared=prepared, profile=profile))
         facts = await self._facts.facts_of(wanted)
         return composed + [
             self._written(one, answers[questions[one.due.run.run_id]], facts) for one in wanted
         ]
+
+    async def _running(self, due: Sequence[Due], answers: Sequence[Answer]) -> set[str]:
+        """Find the runs of ids that became part of profiles which have runs of the same flows."""
+        moved = [
+            (
+                one.run,
+                (
+                    shard_of(one.run.workspace, answer.profile, self._shard_count),
+                    one.run.workspace,
+                    answer.profile,
+                ),
+            )
+            for one, answer in zip(due, answers, strict=True)
+            if answer.profile not in ("", one.run.profile)
+        ]
+        if not moved:
+            return set()
+        active = await self._store.active_of(sorted({place for _, place in moved}))
+        known = {((run.shard, run.workspace, run.profile), run.flow) for run in active}
+        return {run.run_id for run, place in moved if (place, run.flow) in known}
 
     def _written(self, one: Wanted, answer: Answer, facts: Mapping[str, Facts]) -> Composed:
         """Write one mail. One that cannot be written fails alone, and is logged whole."""

@@ -36,7 +36,10 @@ class DeliveryStore(ABC):
 
     @abstractmethod
     async def last_starts(self, places: Sequence[Place]) -> dict[tuple[Key, str], int]:
-        """Read when each flow was last started by these profiles, ms UTC."""
+        """Read when each flow was last started by these profiles, ms UTC.
+
+        What was started by those that became part of them counts as well.
+        """
 
     @abstractmethod
     async def runs_of(self, wakes: Sequence[Wake]) -> list[Run]:
@@ -78,6 +81,12 @@ class DeliveryStore(ABC):
     @abstractmethod
     async def save_messages(self, connection: Connection, messages: Sequence[Message]) -> None:
         """Write messages as they are now."""
+
+    @abstractmethod
+    async def save_formers(
+        self, connection: Connection, formers: Sequence[tuple[Place, Place]]
+    ) -> None:
+        """Note which profiles became part of which: each profile with its former one."""
 
     @abstractmethod
     async def skip_pending(self, connection: Connection, runs: Sequence[Run]) -> list[Message]:

@@ -18,6 +18,7 @@ from hairspring.database.notices import Notices
 from hairspring.database.pool import DatabaseUnavailable, open_pool
 from hairspring.log import port, postgres
 from hairspring.log.deletions import Deletions
+from hairspring.log.links import Merging
 from hairspring.log.port import Appended, Entry, Log
 from hairspring.log.retention import Retention
 from hairspring.runtime.access import Access
@@ -52,8 +53,10 @@ from hairspring.services.ingest.recording import Recording
 from hairspring.services.ingest.reject_handlers import RejectHandlers
 from hairspring.services.ingest.rejecting import DAY_MS, KEPT_DAYS, RejectingRecording, RejectLog
 from hairspring.services.ingest.replaying import Replaying
+from hairspring.wire.events import MERGED_AWAY_TAG, MERGED_TAG
 
 SCHEMA = "ingest"
+MERGING = Merging(away=MERGED_AWAY_TAG, joined=MERGED_TAG)
 MIGRATIONS = Migrations(source="ingest", directory=Path(__file__).parent / "sql")
 
 ERRORS: dict[type[BaseException], grpc.StatusCode] = {
@@ -127,7 +130,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
                 max_size=settings.ingest_writers + CONCURRENT,
             )
         )
-        written = postgres.PostgresLog(writing, notices, SCHEMA)
+        written = postgres.PostgresLog(writing, notices, SCHEMA, merging=MERGING)
         gone = await Gone.open(pool, SCHEMA)
         group = await stack.enter_async_context(
             GroupCommit(appending(written, gone), limits(settings))

@@ -48,7 +48,7 @@ class Deleting:
         else:
             deletion_id = self._new_id()
         if (done := await self._deletions.get(workspace, deletion_id)) is not None:
-            return _the_same(done, profile)
+            return await self._the_same(done, profile)
         try:
             await self._delete(workspace, profile, deletion_id)
         except asyncpg.UniqueViolationError:  # Somebody asked for the same just now.
@@ -58,21 +58,17 @@ class Deleting:
         self._deletions.notice()
         made = await self._deletions.get(workspace, deletion_id)
         assert made is not None, "a deletion that was committed can be read"
-        return _the_same(made, profile)
+        return await self._the_same(made, profile)
 
     async def _delete(self, workspace: str, profile: str, deletion_id: str) -> None:
         """Erase the first of what there is and append the record, in one transaction.
 
-        The lane is locked by the append, so what takes longest comes before it.
+        All ids that stand for the profile go with it, each by a record and a deletion of its own,
+        and stand for nobody from then on. The lane is locked once the deletion is counted, so what
+        takes longest comes before it.
         """
-        places = [(shard_of(workspace, profile, self._shards), profile)]
+        places = await self._places(workspace, profile)
         ids = [name for _, name in places]
-        entry = Entry(
-            shard=places[0][0],
-            workspace=workspace,
-            profile=profile,
-            payload=deleted_payload(deletion_id),
-        )
         async with self._pool.acquire() as connection, connection.transaction():
             if self._rejects is not None:
                 await self._rejects.erase_in(connection, workspace, ids)
@@ -84,28 +80,69 @@ class Deleting:
                 keep=await self._deletions.kept_in(connection, workspace, ids),
                 limit=STEP,
             )
-            [appended] = await self._log.append_in(connection, [entry])
             number = await self._log.count_deletion(connection)
+            places = await self._places(workspace, profile)  # as they stay from here on
+            await self._log.unlink_in(connection, workspace, places)
+            entries = [
+                Entry(
+                    shard=shard,
+                    workspace=workspace,
+                    profile=name,
+                    payload=deleted_payload(_numbered(deletion_id, place)),
+                )
+                for place, (shard, name) in enumerate(places)
+            ]
+            appended = await self._log.append_in(connection, entries)
             await self._gone.note_in(
-                connection, workspace, ids, deleted_at=appended.accepted_at, number=number
+                connection,
+                workspace,
+                [name for _, name in places],
+                deleted_at=appended[0].accepted_at,
+                number=number,
             )
-            deletion = Deletion(
-                workspace=workspace,
-                deletion_id=deletion_id,
-                places=places,
-                first_position=appended.position,
-                position=appended.position,
-                deleted_at=appended.accepted_at,
-                records=erased,
+            for place, one in enumerate(appended):
+                deletion = Deletion(
+                    workspace=workspace,
+                    deletion_id=_numbered(deletion_id, place),
+                    places=places[place : place + 1],
+                    first_position=one.position,
+                    position=one.position,
+                    deleted_at=one.accepted_at,
+                    records=0 if place else erased,
+                )
+                await self._deletions.note_in(connection, deletion)
+
+    async def _the_same(self, deletion: Deletion, profile: str) -> Deletion:
+        """Check that a deletion is of this profile, by whichever of the ids that stood for it."""
+        one, place = deletion, 0
+        while one.profile not in ("", profile):
+            place += 1
+            other = await self._deletions.get(
+                deletion.workspace, _numbered(deletion.deletion_id, place)
             )
-            await self._deletions.note_in(connection, deletion)
+            if other is None:
+                raise AlreadyExists(
+                    f"the deletion {deletion.deletion_id!r} is of another profile: give this one an"
+                    " id of its own",
+                    deletion_id=deletion.deletion_id,
+                )
+            one = other
+        return deletion
+
+    async def _places(self, workspace: str, profile: str) -> list[tuple[int, str]]:
+        """Find where the records of a profile stand, whichever of its ids it is named by.
+
+        The id that it goes by comes first.
+        """
+        shard = shard_of(workspace, profile, self._shards)
+        linked = (await self._log.resolve(workspace, [profile], [shard])).get(profile)
+        if linked is not None:
+            profile = linked.profile
+            shard = shard_of(workspace, profile, self._shards)
+        lineage = await self._log.lineage(workspace, [profile], [shard], 2**62)
+        return lineage[profile]
 
 
-def _the_same(deletion: Deletion, profile: str) -> Deletion:
-    if deletion.profile not in ("", profile):
-        raise AlreadyExists(
-            f"the deletion {deletion.deletion_id!r} is of another profile: give this one an id of "
-            "its own",
-            deletion_id=deletion.deletion_id,
-        )
-    return deletion
+def _numbered(deletion_id: str, place: int) -> str:
+    """Name the deletion of one of the ids that stand for a profile; the first is that asked for."""
+    return f"{deletion_id}+{place}" if place else deletion_id

@@ -79,6 +79,23 @@ class EventHandlers(event_service_pb2_grpc.EventServiceServicer):
         note_call(context, workspace, [result])
         return event_service_pb2.IdentifyProfileResponse(result=to_result(result))
 
+    async def AliasProfile(
+        self, request: event_service_pb2.AliasProfileRequest, context: Any
+    ) -> event_service_pb2.AliasProfileResponse:
+        """Make two ids one profile."""
+        workspace = workspace_of(request.workspace_id)
+        event = event_pb2.Event(
+            message_id=request.message_id,
+            profile_id=request.profile_id,
+            type=event_pb2.EVENT_TYPE_ALIAS,
+            previous_id=request.previous_id,
+        )
+        if request.HasField("occur_time"):
+            event.occur_time.CopyFrom(request.occur_time)
+        [result] = await self._recording.record(workspace, [event])
+        note_call(context, workspace, [result])
+        return event_service_pb2.AliasProfileResponse(result=to_result(result))
+
     async def AddTags(
         self, request: event_service_pb2.AddTagsRequest, context: Any
     ) -> event_service_pb2.AddTagsResponse:
@@ -162,6 +179,7 @@ def _identify(request: event_service_pb2.IdentifyProfileRequest) -> event_pb2.Ev
     event = event_pb2.Event(
         message_id=request.message_id,
         profile_id=request.profile_id,
+        anonymous_id=request.anonymous_id,
         type=event_pb2.EVENT_TYPE_IDENTIFY,
         properties_json=request.traits_json,
     )

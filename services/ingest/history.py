@@ -1,9 +1,10 @@
 """Reads the history of profiles in pages that are bounded in records, bytes and work."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hairspring.contracts.event.v1 import event_pb2
+from hairspring.log.links import Place
 from hairspring.log.port import Log, Record
 from hairspring.wire.events import read_record
 
@@ -19,8 +20,21 @@ class Page:
     more_after: int
 
 
-def _is_event(record: event_pb2.EventRecord) -> bool:
-    return record.WhichOneof("body") == "event"
+def _has_name(record: event_pb2.EventRecord) -> bool:
+    return record.WhichOneof("body") in ("event", "merged", "merged_away")
+
+
+Owners = Mapping[Place, Sequence[Place]]
+"""By where records stand: of which of the profiles asked for they are the history."""
+
+
+def owners_of(asked: Sequence[Place], lineage: Mapping[str, Sequence[Place]]) -> Owners:
+    """Turn around what the histories of profiles are made of."""
+    found: dict[Place, list[Place]] = {}
+    for owner in asked:
+        for place in lineage[owner[1]]:
+            found.setdefault(place, []).append(owner)
+    return found
 
 
 class History:
@@ -31,11 +45,21 @@ class History:
         self._horizon = horizon
         self._max_bytes = max_bytes
 
+    async def owners(
+        self, workspace: str, profiles: Sequence[str], shards: Sequence[int], through: int
+    ) -> Owners:
+        """Find whose records make up the histories of profiles, up to a position."""
+        lineage = await self._log.lineage(workspace, profiles, shards, through)
+        return owners_of(list(zip(shards, profiles, strict=True)), lineage)
+
+    async def head(self) -> int:
+        """Answer the last position of the log."""
+        return await self._log.head()
+
     async def page(
         self,
         workspace: str,
-        profiles: Sequence[str],
-        shards: Sequence[int],
+        owners: Owners,
         *,
         after: int,
         through: int | None,
@@ -44,9 +68,12 @@ class History:
     ) -> Page:
         """Read one page: only events of `names`, or everything where it is empty.
 
-        A page may hold fewer than `limit` records, or none, and still say that there is more.
+        `owners` says whose records are read, and in whose histories they are. A page may hold
+        fewer than `limit` records, or none, and still say that there is more.
         """
         kept: list[event_pb2.EventRecord] = []
+        shards = [shard for shard, _ in owners]
+        profiles = [profile for _, profile in owners]
         size = looked_at = 0
         while profiles:
             chunk = min(CHUNK, limit - len(kept) if not names else CHUNK)
@@ -54,13 +81,14 @@ class History:
                 workspace, profiles, shards, after=after, through=through, limit=chunk
             )
             for record in found:
-                read = self._read(record)
                 after = record.position
-                if names and _is_event(read) and read.event.name not in names:
-                    continue
-                kept.append(read)
-                size += len(record.payload) + 100
-                if len(kept) == limit or size >= self._max_bytes:
+                for owner in owners[record.shard, record.profile]:
+                    read = self._read(record, owner)
+                    if names and _has_name(read) and read.event.name not in names:
+                        break
+                    kept.append(read)
+                    size += len(record.payload) + 100
+                if len(kept) >= limit or size >= self._max_bytes:
                     return Page(records=kept, more_after=after)
             looked_at += len(found)
             if len(found) < chunk:
@@ -69,13 +97,15 @@ class History:
                 return Page(records=kept, more_after=after)
         return Page(records=kept, more_after=0)
 
-    def _read(self, record: Record) -> event_pb2.EventRecord:
+    def _read(self, record: Record, owner: Place) -> event_pb2.EventRecord:
+        shard, profile = owner
         return read_record(
             record.payload,
             position=record.position,
-            shard=record.shard,
+            shard=shard,
             workspace=record.workspace,
-            profile=record.profile,
+            profile=profile,
             accepted_at=record.accepted_at,
             horizon=self._horizon,
+            former="" if record.profile == profile else record.profile,
         )

@@ -1,10 +1,11 @@
 """Judges one event at the door: sound and ready for the log, or refused with the reason. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from hairspring.contracts.event.v1 import event_pb2
+from hairspring.log.links import Link
 from hairspring.log.port import Entry
 from hairspring.log.shards import shard_of
 from hairspring.runtime.errors import InvalidInput
@@ -37,32 +38,79 @@ class Refused:
     problem: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whose:
+    """Whose a call is, by the ids in it: the one function that says so is `whose`.
+
+    `anonymous` says that no known person is named. `other` is an id that is the same person's from
+    here on, empty for none; where that is not `asked` for in so many words, no two known persons
+    become one by it.
+    """
+
+    profile: str
+    anonymous: bool = False
+    other: str = ""
+    asked: bool = False
+
+
+def whose(event: event_pb2.Event) -> Whose:
+    """Find whose a call is. Raises InvalidInput for ids that cannot be, or stand for nobody.
+
+    The known id counts, else the anonymous one. An identify with both links them; an alias links
+    the previous id, whoever that is. Any other call links nothing, though it may name both.
+    """
+    known, anonymous = event.profile_id, event.anonymous_id
+    if event.type == event_pb2.EVENT_TYPE_ALIAS:
+        check_id("profile_id", known)
+        check_id("previous_id", event.previous_id)
+        return Whose(profile=known, other=event.previous_id, asked=True)
+    if not known and not anonymous:
+        raise InvalidInput("neither profile_id nor anonymous_id is set", field="profile_id")
+    check_id("profile_id" if known else "anonymous_id", known or anonymous)
+    if not known:
+        return Whose(profile=anonymous, anonymous=True)
+    links = event.type == event_pb2.EVENT_TYPE_IDENTIFY and bool(anonymous)
+    if not links or len(anonymous) > MAX_NAME:  # a longer one is left out of the record as well
+        return Whose(profile=known)
+    check_id("anonymous_id", anonymous)
+    return Whose(profile=known, other=anonymous)
+
+
 def judge(
     event: event_pb2.Event, *, workspace: str, shards: int, new_id: Callable[[], str]
 ) -> Sound | Refused:
     """Judge a live event; one without a message id gets a new one."""
     try:
-        profile = _checked(event)
+        found = _checked(event)
         message_id = event.message_id or new_id()
         payload = events.to_payload(event, message_id=message_id)
         told.check(event.type, payload)
     except (InvalidInput, BadJson) as error:
         return Refused(message_id=event.message_id, problem=str(error))
-    return _sound(workspace, profile, message_id, payload, shards)
+    return _sound(workspace, found, message_id, payload, shards)
 
 
 def judge_imported(
     event: event_pb2.Event, *, workspace: str, shards: int, import_id: str
 ) -> Sound | Refused:
-    """Judge an event of an import; one without a message id is known by its content."""
+    """Judge an event of an import; one without a message id is known by its content.
+
+    An import links nobody: what is known by two ids in it is imported under one.
+    """
     try:
-        profile = _checked(event)
-        message_id = event.message_id or _id_of_content(event, profile)
+        found = _checked(event)
+        if event.type == event_pb2.EVENT_TYPE_ALIAS:
+            raise InvalidInput(
+                "an alias cannot be imported: call AliasProfile, and import under either id",
+                field="type",
+            )
+        found = replace(found, other="")
+        message_id = event.message_id or _id_of_content(event, found.profile)
         payload = events.to_payload(event, message_id=message_id, import_id=import_id)
         told.check(event.type, payload)
     except (InvalidInput, BadJson) as error:
         return Refused(message_id=event.message_id, problem=str(error))
-    return _sound(workspace, profile, message_id, payload, shards)
+    return _sound(workspace, found, message_id, payload, shards)
 
 
 def check_id(field: str, value: str) -> None:
@@ -89,31 +137,32 @@ def repeat_key(workspace: str, message_id: str) -> bytes:
     return _digest(workspace.encode(), message_id.encode())
 
 
-def _checked(event: event_pb2.Event) -> str:
-    """Check what an event says of itself, and answer the profile it belongs to."""
-    field = "profile_id" if event.profile_id else "anonymous_id"
-    profile = event.profile_id or event.anonymous_id
-    if not profile:
-        raise InvalidInput("neither profile_id nor anonymous_id is set", field="profile_id")
-    check_id(field, profile)
+def _checked(event: event_pb2.Event) -> Whose:
+    """Check what an event says of itself, and answer whose it is."""
+    found = whose(event)
     if event.message_id:
         check_id("message_id", event.message_id)
     if event.type not in _TYPES:
         raise InvalidInput(f"type {event.type} is not known", field="type")
-    if event.type not in events.UNNAMED:
+    if event.type not in events.UNNAMED and event.type != event_pb2.EVENT_TYPE_ALIAS:
         if not event.name.strip():
             raise InvalidInput("name is empty: say what happened", field="name")
         check_text("name", event.name)
-    return profile
+    return found
 
 
-def _sound(workspace: str, profile: str, message_id: str, payload: bytes, shards: int) -> Sound:
+def _sound(workspace: str, found: Whose, message_id: str, payload: bytes, shards: int) -> Sound:
+    link = None
+    if other := found.other:
+        link = Link(id=other, shard=shard_of(workspace, other, shards), asked=found.asked)
     entry = Entry(
-        shard=shard_of(workspace, profile, shards),
+        shard=shard_of(workspace, found.profile, shards),
         workspace=workspace,
-        profile=profile,
+        profile=found.profile,
         payload=payload,
         repeat_key=repeat_key(workspace, message_id),
+        anonymous=found.anonymous,
+        link=link,
     )
     return Sound(message_id=message_id, entry=entry)
 

@@ -64,23 +64,43 @@ class EventLogHandlers(event_log_service_pb2_grpc.EventLogServiceServicer):
         for profile in profiles:
             check_id("profile_ids", profile)
         shards = [shard_of(workspace, profile, self._shards) for profile in profiles]
-        if request.with_import_ends:
-            whole = sorted(set(shards))
-            profiles, shards = profiles + [""] * len(whole), shards + whole
         after = _position(request.after_position, "after_position")
+        begun, head = read_token(request.page_token)
+        through = _position(request.through_position, "through_position") or head
+        if not through:
+            through = await self._log.head()
+        owners = await self._history.owners(workspace, profiles, shards, through)
+        if request.with_import_ends:
+            owners = {**owners, **{(shard, ""): [(shard, "")] for shard, _ in owners}}
         page = await self._history.page(
             workspace,
-            profiles,
-            shards,
-            after=max(after, read_token(request.page_token)),
-            through=_position(request.through_position, "through_position") or None,
+            owners,
+            after=max(after, begun),
+            through=through,
             names=frozenset(request.names),
             limit=_within(request.page_size, DEFAULT_PAGE, MAX_PAGE, "page_size"),
         )
-        token = write_token(page.more_after) if page.more_after else ""
+        token = write_token(page.more_after, through) if page.more_after else ""
         answer = contract.ListEventsResponse(records=page.records, next_page_token=token)
         if request.with_kept_since and (since := await self._keeping.kept_since()) is not None:
             set_ms(answer.kept_since_time, since)
+        return answer
+
+    async def ResolveProfiles(
+        self, request: contract.ResolveProfilesRequest, context: Any
+    ) -> contract.ResolveProfilesResponse:
+        """Tell of ids that became part of other profiles."""
+        workspace = workspace_of(request.workspace_id)
+        ids = list(dict.fromkeys(request.profile_ids))
+        if len(ids) > MAX_PROFILES:
+            raise InvalidInput(
+                f"{len(ids)} ids; at most {MAX_PROFILES} in one call", field="profile_ids"
+            )
+        shards = [shard_of(workspace, name, self._shards) for name in ids]
+        answer = contract.ResolveProfilesResponse()
+        for name, linked in (await self._log.resolve(workspace, ids, shards)).items():
+            one = answer.profiles.add(former_profile_id=name, profile_id=linked.profile)
+            set_ms(one.merge_time, linked.accepted_at)
         return answer
 
     async def GetEvents(
@@ -191,19 +211,23 @@ def parts(batch: Batch, horizon: int | None = None) -> Iterator[contract.TailEve
     yield answer
 
 
-def write_token(position: int) -> str:
-    """Write the token of the page after a position."""
-    return f"after-{position}"
+def write_token(position: int, through: int) -> str:
+    """Write the token of the page after a position, of a history up to another."""
+    return f"after-{position}-{through}"
 
 
-def read_token(token: str) -> int:
-    """Answer the position a page begins after, 0 for none. Raises InvalidInput."""
+def read_token(token: str) -> tuple[int, int]:
+    """Answer the position a page begins after, and that of the history's end; 0 for none.
+
+    Raises InvalidInput.
+    """
     if not token:
-        return 0
-    prefix, _, number = token.partition("-")
-    if prefix != "after" or not number.isdigit() or len(number) > 18:
+        return 0, 0
+    prefix, *numbers = token.split("-")
+    fine = all(number.isdecimal() and len(number) <= 18 for number in numbers)
+    if prefix != "after" or len(numbers) != 2 or not fine:
         raise InvalidInput("the page token is none that was given out", field="page_token")
-    return int(number)
+    return int(numbers[0]), int(numbers[1])
 
 
 def _position(said: int, field: str) -> int:

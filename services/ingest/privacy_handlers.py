@@ -54,21 +54,22 @@ class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
     async def ExportProfile(
         self, request: contract.ExportProfileRequest, context: Any
     ) -> AsyncIterator[contract.ExportProfileResponse]:
-        """Write the recorded events, in the order of the log."""
+        """Write the recorded events, in the order of the log, with those of what it was before."""
         workspace = workspace_of(request.workspace_id)
         check_id("profile_id", request.profile_id)
         async for piece in pieces(self._lines(workspace, request.profile_id)):
             yield contract.ExportProfileResponse(lines=piece)
 
     async def _lines(self, workspace: str, profile: str) -> AsyncIterator[dict[str, Any]]:
-        after = 0
+        after, through = 0, await self._history.head()
+        shards = [shard_of(workspace, profile, self._shards)]
+        owners = await self._history.owners(workspace, [profile], shards, through)
         while True:
             page = await self._history.page(
                 workspace,
-                [profile],
-                [shard_of(workspace, profile, self._shards)],
+                owners,
                 after=after,
-                through=None,
+                through=through,
                 names=frozenset(),
                 limit=PAGE,
             )

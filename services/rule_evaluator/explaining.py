@@ -26,7 +26,7 @@ from hairspring.services.rule_evaluator.plans import PlanBook
 from hairspring.store.definitions import Applied, DefinitionStore
 from hairspring.store.port import Key, SegmentStore
 from hairspring.store.quarantine import SetAside, What
-from hairspring.wire.inputs import to_entry
+from hairspring.wire.inputs import to_entries
 from hairspring.wire.times import iso, to_ms
 from hairspring.wire.transitions import read_record
 
@@ -102,7 +102,7 @@ class Explaining:
             raise InvalidInput(f"{iso(at)} has not come yet; ask for a moment that has passed")
         aside = await self.set_aside(key)
         left_out = {one.position for one in aside if one.what is What.EVENT}
-        entries = [to_entry(one) for one in recorded if one.position not in left_out]
+        entries = to_entries(one for one in recorded if one.position not in left_out)
         applied = await self._definitions.changed(key.workspace, "segment")
         case = Case(
             entries=entries,

@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 
 from hairspring.engine.events import Event
 from hairspring.engine.filling import activate, fill
+from hairspring.engine.merging import merge, part
+from hairspring.engine.past import lived
 from hairspring.engine.plan import Plan
 from hairspring.engine.rebuild import rebuild
-from hairspring.engine.records import Cause, Change, Deleted, Origin, Record, Transition
+from hairspring.engine.records import Cause, Change, Deleted, Merged, Origin, Record, Transition
 from hairspring.engine.state import ProfileState
 from hairspring.engine.step import Passed, Step, step
 from hairspring.log.port import Entry
 from hairspring.ownership.port import Owned
 from hairspring.services.rule_evaluator.forms import Filling
+from hairspring.services.rule_evaluator.histories import JointHistory
 from hairspring.services.rule_evaluator.plans import Plans
 from hairspring.store.port import (
     FILL,
@@ -73,6 +76,7 @@ class Fold:
     _members: dict[tuple[Key, str], int | None] = field(default_factory=dict)
     _touched: list[Rebuild] = field(default_factory=list)
     _rebuilt: list[Rebuild] = field(default_factory=list)
+    _gone: set[Key] = field(default_factory=set)
 
     def event(self, key: Key, event: Event) -> None:
         """Applies a live event, and in silence to what is being filled."""
@@ -124,6 +128,50 @@ class Fold:
             self.rang.append(
                 Rang(key=key, due_at=due_at, changes=changes, next_at=self.stored[key].due_at)
             )
+
+    def parted(self, key: Key, into: str, at: int) -> None:
+        """Ends a profile that became part of another at a moment (milliseconds, UTC)."""
+        stored = self.stored[key]
+        done = part(stored.state, self._plan(key), at=at, lateness=self.lateness, into=into)
+        stored.state = done.state
+        for record in done.records:
+            self._record(key, record, False, self.plans[key.shard].version)
+        self.vanish(key)
+
+    def vanish(self, key: Key) -> None:
+        """Lets go of all that is kept of a profile."""
+        stored = self.stored[key]
+        stored.state, stored.fill = ProfileState(), None
+        stored.due_at, stored.rebuilds = None, []
+        self.alarms.pop(key, None)
+        self._gone.add(key)
+        self._changed.discard(key)
+        self._filled.discard(key)
+
+    def joined(self, key: Key, history: JointHistory) -> None:
+        """Takes another profile into this one: it is folded anew from the history of both."""
+        stored, joined = self.stored[key], history.joined
+        plan, filling = self._plan(key), self._filling(key)
+        theirs = lived(joined.entries, plan, lateness=self.lateness, horizon=self.horizon)
+        for cause in theirs.waiting:
+            self.touch(key, cause)
+        done = merge(
+            stored.state,
+            theirs.state,
+            history.events,
+            plan,
+            at=joined.accepted_at,
+            former=joined.other,
+            lateness=self.lateness,
+            horizon=self.horizon,
+        )
+        self._settle(key, stored, done, rung=False, with_flows=False)
+        for record in done.records:
+            if isinstance(record, Merged):
+                self._members.update({(key, name): at for name, at in record.entered})
+        if filling is not None:
+            filled = fill(stored.state, history.events, filling.plan, horizon=self.horizon)
+            self._fill(key, filled)
 
     def touch(self, key: Key, cause: str) -> None:
         """Notes that an import brings history of this profile."""
@@ -206,6 +254,7 @@ class Fold:
         self._touched += other._touched
         self._rebuilt += other._rebuilt
         self.departures += other.departures
+        self._gone |= other._gone
 
     def activate(self, key: Key, after: Plans, through: int) -> None:
         """Puts what has been filled of a profile in force, as of a moment (milliseconds, UTC)."""
@@ -238,7 +287,7 @@ class Fold:
     def close(self, key: Key) -> None:
         """Packs a profile that this fold is done with, while what it is made of is at hand."""
         stored = self.stored[key]
-        if key in self._changed:
+        if key in self._changed or key in self._gone:
             stored.pack()
         if key in self._filled:
             stored.pack_fill()
@@ -263,6 +312,7 @@ class Fold:
             touched=self._touched,
             rebuilt=self._rebuilt,
             departures=self.departures,
+            gone=sorted(self._gone),
         )
 
     def _plan(self, key: Key) -> Plan:
@@ -277,6 +327,8 @@ class Fold:
 
     def _apply(self, key: Key, given: Event | Passed, *, rung: bool) -> None:
         stored = self.stored[key]
+        if isinstance(given, Passed) and stored.due_at is None and stored.state.clock is None:
+            return  # nobody is known by this id, or not any more
         done = step(
             stored.state, given, self._plan(key), lateness=self.lateness, horizon=self.horizon
         )

@@ -63,32 +63,43 @@ class ForwardedMemberships(MembershipHandlers):
         request: membership_service_pb2.CheckMembershipsRequest,
         context: grpc.aio.ServicerContext,
     ) -> membership_service_pb2.CheckMembershipsResponse:
-        """Has each owner answer its questions, and joins the answers in the order asked."""
-        asked = request.questions
-        if _was_forwarded(context) or len(asked) > MOST_QUESTIONS:
+        """Has each owner answer its questions, and joins the answers in the order asked.
+
+        Where a profile has become part of another, that one is asked about.
+        """
+        if _was_forwarded(context) or len(request.questions) > MOST_QUESTIONS:
             return await super().CheckMemberships(request, context)
+        asked = membership_service_pb2.CheckMembershipsRequest()
+        asked.CopyFrom(request)
         workspace = workspace_of(request.workspace_id)
-        shards = [self._key(workspace, question.profile_id).shard for question in asked]
         answers: dict[int, membership_service_pb2.MembershipAnswer] = {}
-        waiting = list(range(len(asked)))
+        waiting = list(range(len(asked.questions)))
         patience = Patience(context)
         while waiting:
             parts: dict[str, list[int]] = {}
+            moved: set[int] = set()
             for number in waiting:
-                parts.setdefault(await self._place(shards[number]), []).append(number)
+                shard = self._key(workspace, asked.questions[number].profile_id).shard
+                parts.setdefault(await self._place(shard), []).append(number)
             for part, response in zip(
                 parts.values(),
                 await asyncio.gather(
-                    *(self._check(place, request, part, patience) for place, part in parts.items())
+                    *(self._check(place, asked, part, patience) for place, part in parts.items())
                 ),
                 strict=True,
             ):
-                if response is not None:
-                    answers.update(zip(part, response.answers, strict=True))
-            if waiting := [number for number in waiting if number not in answers]:
+                for number, answer in zip(part, response.answers if response else (), strict=False):
+                    question = asked.questions[number]
+                    if answer.profile_id in ("", question.profile_id):
+                        answers[number] = answer
+                    else:
+                        question.profile_id = answer.profile_id
+                        moved.add(number)
+            waiting = [number for number in waiting if number not in answers]
+            if any(number not in moved for number in waiting):
                 await self._pause(patience)
         return membership_service_pb2.CheckMembershipsResponse(
-            answers=[answers[number] for number in range(len(asked))]
+            answers=[answers[number] for number in range(len(asked.questions))]
         )
 
     async def _check(
@@ -115,6 +126,11 @@ class ForwardedMemberships(MembershipHandlers):
         context: grpc.aio.ServicerContext,
     ) -> membership_service_pb2.ExplainMembershipResponse:
         """Has the owner of the profile explain it."""
+        if not _was_forwarded(context) and request.profile_id:
+            profile, asked = await self.explained_profile(request), request
+            request = membership_service_pb2.ExplainMembershipRequest()
+            request.CopyFrom(asked)
+            request.profile_id = profile
         return await self._answer(
             request,
             lambda: MembershipHandlers.ExplainMembership(self, request, context),
@@ -125,7 +141,20 @@ class ForwardedMemberships(MembershipHandlers):
     async def GetProfile(
         self, request: profile_service_pb2.GetProfileRequest, context: grpc.aio.ServicerContext
     ) -> profile_service_pb2.GetProfileResponse:
-        """Has the owner of the profile read it."""
+        """Has the owner of the profile read it, or of the one that it has become part of."""
+        try:
+            return await self._get_profile(request, context)
+        except NotFound:
+            workspace, asked = workspace_of(request.workspace_id), request.profile_id
+            now = (await self.survivors(workspace, [asked])).get(asked)
+            if now is None or _was_forwarded(context):
+                raise
+        moved = profile_service_pb2.GetProfileRequest(workspace_id=workspace, profile_id=now)
+        return await self._get_profile(moved, context)
+
+    async def _get_profile(
+        self, request: profile_service_pb2.GetProfileRequest, context: grpc.aio.ServicerContext
+    ) -> profile_service_pb2.GetProfileResponse:
         return await self._answer(
             request,
             lambda: MembershipHandlers.GetProfile(self, request, context),

@@ -10,7 +10,7 @@ from hairspring.engine.events import Event, too_old
 from hairspring.engine.past import Entry, InForce, Told
 from hairspring.engine.plan import Plan
 from hairspring.engine.records import Change
-from hairspring.engine.simulate import Finished, Imported
+from hairspring.engine.simulate import Finished, Imported, Joined
 from hairspring.engine.state import ProfileState
 from hairspring.store.quarantine import SetAside, What
 from hairspring.wire.times import iso, to_ms
@@ -20,6 +20,9 @@ CHANGES = {
     transition_pb2.CHANGE_ENTERED: Change.ENTERED,
     transition_pb2.CHANGE_LEFT: Change.LEFT,
 }
+
+
+MOST_MERGES_TOLD = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,8 @@ def fold(case: Case, plan: Plan, hindsight: bool) -> tuple[ProfileState, list[st
         cause = decided.transition.cause.event.position
     if decided is not None and decided.transition.origin != transition_pb2.ORIGIN_LIVE:
         known = past.known_at(case.entries, _rebuilt_at(case, decided))
+        if decided.transition.origin == transition_pb2.ORIGIN_MERGE:
+            known = past.joined_by(known, to_ms(decided.transition.effective_time))
         events = past.judged(known, horizon)
         if cause is None:
             events = past.rebuilt_in_time(events, plan, _told(decided), horizon=horizon)
@@ -98,6 +103,8 @@ def _rebuilt_at(case: Case, decided: Record) -> int:
     """Up to when (milliseconds, UTC) history counted in the rebuild that told a transition."""
     if decided.transition.origin == transition_pb2.ORIGIN_DEFINITION:
         return case.plans[-1].since - 1
+    if decided.transition.origin == transition_pb2.ORIGIN_MERGE:
+        return to_ms(decided.transition.effective_time)
     recorded = to_ms(decided.record_time)
     if decided.transition.origin == transition_pb2.ORIGIN_REPAIR:
         return recorded
@@ -110,16 +117,22 @@ def _notes(known: Sequence[Entry], case: Case, *, hindsight: bool = False) -> li
     notes = []
     if case.decided is not None:
         notes.append("as it was decided")
-    finished = {entry.import_id for entry in known if isinstance(entry, Finished)}
-    waiting = [e for e in known if isinstance(e, Imported) and e.import_id not in finished]
+    here = list(past.flat(known))
+    finished = {entry.import_id for entry in here if isinstance(entry, Finished)}
+    waiting = [e for e in here if isinstance(e, Imported) and e.import_id not in finished]
     if waiting:
         notes.append(f"{_events(len(waiting))} of an import that had not finished: not judged yet")
-    distant = [e for e in known if isinstance(e, Event) and too_old(e, case.horizon)]
+    distant = [e for e in here if isinstance(e, Event) and too_old(e, case.horizon)]
     if distant and case.horizon is not None:
         notes.append(
             f"{_events(len(distant))} more than {words(case.horizon)} old when accepted:"
             " beyond the horizon, judged by nothing"
         )
+    notes += [
+        f"{entry.other} became part of this profile at {iso(entry.accepted_at)}"
+        for entry in known
+        if isinstance(entry, Joined)
+    ][-MOST_MERGES_TOLD:]
     if not hindsight:
         later = _later(known, case)
         if later:
@@ -140,7 +153,7 @@ def _later(known: Sequence[Entry], case: Case) -> int:
 
 
 def _times(entries: Sequence[Entry]) -> Iterator[int]:
-    for entry in entries:
+    for entry in past.flat(entries):
         if not isinstance(entry, Finished):
             yield entry.event.time if isinstance(entry, Imported) else entry.time
 

@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import assert_never
 
-from hairspring.engine.records import Cause, Deleted, Dropped, Held, Matched, Origin, Transition
+from hairspring.engine.records import (
+    Cause,
+    Deleted,
+    Dropped,
+    Held,
+    Matched,
+    Merged,
+    Origin,
+    Transition,
+)
 from hairspring.log.port import Appended
 from hairspring.runtime.logging import get_logger
 from hairspring.services.rule_evaluator.folding import Fold, Rang, Told
@@ -94,6 +103,8 @@ class Lines:
                 trace = trace_of_event(key.workspace, record.event.message_id)
                 name = record.event.name
                 self._log.info("event_matched", **whose, event_name=name, trace_id=trace)
+            case Merged():
+                self._log.info("profile_merged", **whose, former=record.former, at=iso(record.at))
             case _:
                 assert_never(record)
 

@@ -12,6 +12,7 @@ from hairspring.services.rule_evaluator.work import EventRecord, waiting_rebuild
 from hairspring.store.port import FILL, Key, Rebuild, Stored
 from hairspring.store.quarantine import What
 from hairspring.wire.inputs import to_engine
+from hairspring.wire.times import to_ms
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,7 +35,7 @@ def pieces_of(steps: Steps, histories: Histories, key: Key, stored: Stored) -> S
     pieces += [_deletion(key, one, {}) for one in steps.deletions[1:]]
     if not steps.deletions:
         pieces += [_rebuild(todo, histories) for todo in waiting_rebuilds(stored)]
-    pieces += [_event(key, record) for record in steps.records]
+    pieces += [_event(key, record, histories) for record in steps.records]
     pieces += [_passed(key, through, rung) for through, rung in steps.passed]
     if steps.activation is not None:
         pieces.append(_activation(key, steps.activation))
@@ -45,7 +46,17 @@ def _deletion(key: Key, deletion: Deleted, standing: Mapping[str, int]) -> Piece
     return Piece(what=What.STATE, do=_awaited(lambda fold: fold.depart(key, deletion, standing)))
 
 
-def _event(key: Key, record: EventRecord) -> Piece:
+def _event(key: Key, record: EventRecord, histories: Histories) -> Piece:
+    body = record.WhichOneof("body")
+    if body == "merged":
+        return _joined(key, record, histories)
+    if body == "merged_away":
+        into, at = record.merged_away.into_profile_id, to_ms(record.accept_time)
+        return Piece(
+            what=What.EVENT,
+            do=_awaited(lambda fold: fold.parted(key, into, at)),
+            instead=lambda fold: fold.vanish(key),
+        )
     if cause := record.event.import_id:
         return Piece(
             what=What.EVENT,
@@ -55,6 +66,13 @@ def _event(key: Key, record: EventRecord) -> Piece:
     return Piece(
         what=What.EVENT, do=_awaited(lambda fold: fold.event(key, to_engine(record))), record=record
     )
+
+
+def _joined(key: Key, record: EventRecord, histories: Histories) -> Piece:
+    async def do(fold: Fold) -> None:
+        fold.joined(key, (await histories.joint([record]))[record.position])
+
+    return Piece(what=What.REBUILD, do=do)
 
 
 def _passed(key: Key, through: int, rung: bool) -> Piece:

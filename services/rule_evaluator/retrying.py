@@ -64,7 +64,7 @@ class Retrying:
         history = (await self._histories.read([todo], {key: stored}))[todo]
         through = max((event.accepted_at for event in history), default=0)
         if standing:
-            stored.state = _as_told(standing, through)
+            stored.state = as_told(standing, through)
         fold = self._new_fold({key: stored})
         fold.anew(key, history, through=through, with_flows=one.with_flows)
         fold.effects({}, position)  # what cannot be written is no better
@@ -77,7 +77,7 @@ class Retrying:
         return InVain(key=one.key, at=now, error=said, retry_at=again)
 
 
-def _as_told(standing: Mapping[str, int], clock: int) -> ProfileState:
+def as_told(standing: Mapping[str, int], clock: int) -> ProfileState:
     """A state that nobody can read, as far as it was told: what differs is told at `clock`."""
     segments = {
         name: SegmentState(member=True, entered_at=at, enter_held=True)

@@ -18,13 +18,13 @@ from hairspring.services.rule_evaluator.adopting import Adopting, AdoptionStep
 from hairspring.services.rule_evaluator.alarms import Alarms
 from hairspring.services.rule_evaluator.departing import Departing, departing_of, left_of
 from hairspring.services.rule_evaluator.folding import Fold
-from hairspring.services.rule_evaluator.histories import Histories
+from hairspring.services.rule_evaluator.histories import Histories, JointHistory
 from hairspring.services.rule_evaluator.kept import Kept
 from hairspring.services.rule_evaluator.lines import Detail, Lines
 from hairspring.services.rule_evaluator.metrics import count_commit
 from hairspring.services.rule_evaluator.pieces import Steps, pieces_of
 from hairspring.services.rule_evaluator.quarantine import Quarantine
-from hairspring.services.rule_evaluator.retrying import Retrying
+from hairspring.services.rule_evaluator.retrying import Retrying, as_told
 from hairspring.services.rule_evaluator.setting_aside import Sifting, may_be_poison
 from hairspring.services.rule_evaluator.work import (
     EventRecord,
@@ -145,17 +145,45 @@ class Turns:
             for number, deletion in enumerate(gone.deletions):
                 fold.depart(key, deletion, {} if number else gone.standing)
         await self._fold_first(fold, histories, keys)
+        joint = await self._joint(turn) if turn.merging else {}
         for key in keys:
             for record in events.get(key, ()):
                 if record.event.import_id:
                     fold.touch(key, record.event.import_id)
+                elif turn.merging and record.WhichOneof("body") != "event":
+                    _merge(fold, key, record, joint)
                 else:
                     fold.event(key, to_engine(record))
             for wake in woken.get(key, ()):
                 fold.passed(key, wake.barrier.through, rung=wake.rung)
             fold.close(key)
         self._pass_by(fold, turn)
-        return fold, fold.effects({}, turn.position)
+        parted = await self._part_held(fold, turn) if turn.merging else []
+        effects = fold.effects({}, turn.position)
+        effects.released = parted
+        return fold, effects
+
+    async def _joint(self, turn: Turn) -> dict[int, JointHistory]:
+        """Reads what profiles of this turn are folded anew from, since others joined them."""
+        held = self._quarantine.held
+        merged = [record for record in turn.records if record.WhichOneof("body") == "merged"]
+        return await self._histories.joint([one for one in merged if key_of(one) not in held])
+
+    async def _part_held(self, fold: Fold, turn: Turn) -> list[Key]:
+        """Ends profiles that are held and became part of others, as far as they were told of."""
+        gone = [
+            record
+            for record in turn.records
+            if record.WhichOneof("body") == "merged_away"
+            and key_of(record) in self._quarantine.held
+        ]
+        for record in gone:
+            key, at = key_of(record), to_ms(record.accept_time)
+            standing = await self._store.standing(key)
+            fold.stored[key] = Stored(state=as_told(standing, at - 1))
+            fold.parted(key, record.merged_away.into_profile_id, at)
+        self._kept.forget(map(key_of, gone))
+        return [key_of(record) for record in gone]
 
     def _held(self) -> Collection[Key]:
         """The profiles of which nothing is judged in this turn."""
@@ -209,8 +237,9 @@ class Turns:
         self._kept.forget(parts)
         fold, aside = await self._sifting.sift(parts, turn.position)
         self._pass_by(fold, turn)
+        parted = await self._part_held(fold, turn) if turn.merging else []
         effects = fold.effects({}, turn.position)
-        effects.set_aside = aside
+        effects.set_aside, effects.released = aside, parted
         return fold, effects
 
     async def _activated(self, step: AdoptionStep, position: int) -> tuple[Fold, Effects]:
@@ -296,6 +325,13 @@ class Turns:
             return (await self._kept.fresh([key]))[key]
         except UnreadableState:
             return Stored(state=ProfileState())
+
+
+def _merge(fold: Fold, key: Key, record: EventRecord, joint: Mapping[int, JointHistory]) -> None:
+    if record.WhichOneof("body") == "merged":
+        fold.joined(key, joint[record.position])
+    else:
+        fold.parted(key, record.merged_away.into_profile_id, to_ms(record.accept_time))
 
 
 def _by_profile(

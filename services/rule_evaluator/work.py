@@ -95,6 +95,7 @@ class Turn:
     position: int
     finishing: bool = False
     deletions: list[EventRecord] = field(default_factory=list)  #: Those among the records.
+    merging: bool = False  #: Some records say that profiles were merged.
     wakes: list[Wake] = field(default_factory=list)
     folding: Folding | None = None
     retries: Retries | None = None
@@ -129,6 +130,7 @@ class Inbox:
         self._foldings: deque[Folding] = deque()
         self._retries: deque[Retries] = deque()
         self._closed: BaseException | None = None
+        self._merging = False
 
     async def put(self, records: Sequence[EventRecord], through: int) -> None:
         """Takes records of the log; waits while too many are waiting."""
@@ -164,7 +166,13 @@ class Inbox:
         """The next turn, or None while there is nothing to do."""
         records, deletions, finishing = self._take_records()
         position = records[-1].position if self._records else self.received
-        turn = Turn(records=records, position=position, finishing=finishing, deletions=deletions)
+        turn = Turn(
+            records=records,
+            position=position,
+            finishing=finishing,
+            deletions=deletions,
+            merging=self._merging,
+        )
         turn.wakes = [wake for wake in self._wakes if wake.barrier.position <= position]
         if turn.wakes and not finishing:
             self._wakes = [wake for wake in self._wakes if wake.barrier.position > position]
@@ -206,6 +214,7 @@ class Inbox:
         records: list[EventRecord] = []
         deletions: list[EventRecord] = []
         sort: tuple[str, ...] | None = None
+        self._merging = False
         while self._records and len(records) < MOST_RECORDS_A_TURN:
             record = self._records[0]
             body = record.WhichOneof("body")
@@ -214,6 +223,8 @@ class Inbox:
             if sort is not None and found != sort:
                 break
             sort = found
+            if body != "event" and not finished:
+                self._merging = True
             records.append(self._records.popleft())
             if body == "profile_deleted":
                 deletions.append(record)

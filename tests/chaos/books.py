@@ -10,9 +10,8 @@ import orjson
 from hairspring.contracts.event.v1 import event_pb2
 from hairspring.contracts.transition.v1 import transition_pb2
 from hairspring.definitions import Catalog
-from hairspring.engine.events import Event
 from hairspring.engine.records import Transition
-from hairspring.engine.simulate import Finished, Imported, Told, simulate_accepted
+from hairspring.engine.simulate import Entry, Finished, Imported, Joined, Told, simulate_accepted
 from hairspring.wire.inputs import to_engine
 from hairspring.wire.times import to_ms
 from hairspring.wire.transitions import to_contract, transition_json
@@ -30,11 +29,17 @@ def expected(
 
 def entries(
     records: Iterable[event_pb2.EventRecord],
-) -> Iterator[tuple[str, Event | Imported | Finished]]:
+) -> Iterator[tuple[str, Entry]]:
     """The event log as the simulation reads it; an import ends once, not once a shard."""
     ended = set()
     for record in records:
-        if record.WhichOneof("body") == "import_finished":
+        body = record.WhichOneof("body")
+        if body == "merged":
+            at = to_ms(record.accept_time)
+            yield record.profile_id, Joined(record.merged.from_profile_id, at)
+        if body in ("merged", "merged_away"):
+            continue
+        if body == "import_finished":
             name = record.import_finished.import_id
             if name not in ended:
                 ended.add(name)
@@ -60,7 +65,8 @@ def ordered(lines: Iterable[dict[str, Any]], until: str = "~") -> list[dict[str,
 
 def of_log(log: Sequence[event_pb2.EventRecord], acknowledged: Collection[str]) -> list[str]:
     """What is wrong with the event log: what was acknowledged is in it, once, without gaps."""
-    ids = Counter(record.event.message_id for record in log)
+    events = [record.event for record in log if record.WhichOneof("body") == "event"]
+    ids = Counter(event.message_id for event in events)
     found = []
     if missing := set(acknowledged) - ids.keys():
         found.append(f"{len(missing)} acknowledged events are not in the log: {_some(missing)}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hairspring.contracts.transition.v1 import transition_pb2
-from hairspring.services.delivery.messages import Handover, Message, MessageStatus
+from hairspring.services.delivery.messages import OTHER_RUN, Handover, Message, MessageStatus
 from hairspring.services.delivery.runs import (
     COMPLETED,
     SEGMENT_LEFT,
@@ -50,6 +50,9 @@ class Delivered:
         self.world = world
         self.due: dict[str, Due] = {}
         self.runs: dict[str, Run] = {}
+        self.joined: set[str] = set()
+        """Profiles that others became part of: what those had started counts for a cooldown as far
+        as delivery had read of it, so nothing is said of whether their runs start."""
 
     async def come_to_an_end(self) -> None:
         """Wait until all is settled; report what never is, and what is not as it must be."""
@@ -74,6 +77,7 @@ class Delivered:
             (record, transition_pb2.Record.FromString(record.payload))
             for record in self.world.told._records
         ]
+        self.joined = {at.profile for at, one in told if one.WhichOneof("body") == "merged"}
         moves = [(at, one) for at, one in told if one.WhichOneof("body") == "transition"]
         started: dict[tuple[str, str], int] = {}
         for number, (at, one) in enumerate(moves):
@@ -123,6 +127,8 @@ class Delivered:
         for id, run in self.runs.items():
             if (due := self.due.get(id)) is None:
                 yield f"nothing sets off {_shown(run)}"
+            elif run.profile in self.joined and run.status is RunStatus.NOT_STARTED:
+                continue
             elif (run.status is not RunStatus.NOT_STARTED) != due.starts:
                 yield f"{_shown(run)}, and it {'should' if due.starts else 'should not'} start"
             elif run.status is RunStatus.ENDED:
@@ -131,7 +137,7 @@ class Delivered:
     def _ended(self, run: Run, due: Due) -> Iterator[str]:
         if run.started_at != due.at:
             yield f"{_shown(run)} does not start at {due.at}"
-        if run.reason not in (COMPLETED, SEGMENT_LEFT):
+        if run.reason not in (COMPLETED, SEGMENT_LEFT, OTHER_RUN):
             yield f"{_shown(run)} ends for another reason"
         if run.reason == SEGMENT_LEFT and due.leaves is None:
             yield f"{_shown(run)}, and nobody left"

@@ -135,6 +135,12 @@ class Rows(DeliveryStore):
         """Write runs."""
         await self._rows.save_runs(connection, runs)
 
+    async def save_formers(
+        self, connection: Connection, formers: Sequence[tuple[Place, Place]]
+    ) -> None:
+        """Write which profiles became part of which."""
+        await self._rows.save_formers(connection, formers)
+
     async def save_messages(self, connection: Connection, messages: Sequence[Message]) -> None:
         """Write messages."""
         await self._rows.save_messages(connection, messages)

@@ -24,6 +24,7 @@ from hairspring.services.rule_evaluator.plans import Plans
 from hairspring.wire.inputs import to_engine
 from hairspring.wire.transitions import to_contract
 
+from tests.chaos import books
 from tests.simulation.processes import HORIZON_MS
 from tests.simulation.rules import IN_FORCE, WORKSPACE
 from tests.simulation.watched import Adopted
@@ -45,15 +46,12 @@ def found(world: World) -> Payloads:
 
 def expected(world: World, until: int, plans: Mapping[int, Plans]) -> Payloads:
     """What they had to tell up to a moment (ms, UTC)."""
-    entries = [
-        (record.position, record.profile, to_engine(to_event_record(record, HORIZON_MS)))
-        for record in world.log._records
-    ]
+    records = [to_event_record(record, HORIZON_MS) for record in world.log._records]
     told: Payloads = defaultdict(list)
     lateness = world.size.lateness
     if not world.changes:
         simulated = simulate_accepted(
-            [(profile, event) for _, profile, event in entries],
+            books.entries(records),
             world.rules.plan,
             until=until,
             lateness=lateness,
@@ -64,8 +62,8 @@ def expected(world: World, until: int, plans: Mapping[int, Plans]) -> Payloads:
             told[one.profile].append(payload)
         return told
     by_profile: dict[str, list[tuple[int, Event]]] = defaultdict(list)
-    for position, profile, event in entries:
-        by_profile[profile].append((position, event))
+    for record in records:
+        by_profile[record.profile_id].append((record.position, to_engine(record)))
     for profile, events in by_profile.items():
         shard = shard_of(WORKSPACE, profile, world.size.shards)
         one = _Profile(name=profile, plans=plans, lateness=lateness)

@@ -187,13 +187,16 @@ def start_delivery(world: World) -> None:
         mailer=Mailing(wire, world.mail, world.runs, evaluator, clock),
         sender=Sender(name="Shop", address="shop@example.com"),
         clock=clock,
+        shard_count=world.size.shards,
     )
     replica = Replica(
         ownership=ownership,
         ledger=ledger,
         queue=queue,
         waits=waits,
-        follower=Follower(evaluator, catalogs, store, ledger, waits, clock),
+        follower=Follower(
+            evaluator, catalogs, store, ledger, waits, clock, shard_count=world.size.shards
+        ),
         ringing=Ringing(queue, waits, sending, store, ledger, clock),
         clock=clock,
         drain_seconds=DRAIN_SECONDS,

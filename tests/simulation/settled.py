@@ -107,7 +107,10 @@ class Settled:
         world = self.world
         places: dict[str, int] = {}
         for record in world.log._records:
-            id = event_pb2.EventRecord.FromString(record.payload).event.message_id
+            body = event_pb2.EventRecord.FromString(record.payload)
+            if body.WhichOneof("body") != "event":
+                continue
+            id = body.event.message_id
             if id in places:
                 world.report(f"{id} stands at {places[id]} and at {record.position}")
             places[id] = record.position

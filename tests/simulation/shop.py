@@ -28,6 +28,8 @@ class Shop:
     clock: Callable[[], int]
     profiles: int
     late: float
+    devices: random.Random | None = None
+    """Draws who comes by an anonymous id, and is identified later; None where nobody does."""
     acknowledged: dict[str, int] = field(default_factory=dict)
     """By message id, where the log has it; 0 where only a repeat was acknowledged."""
     _last_at: int = 0
@@ -89,7 +91,21 @@ class Shop:
         self._known.add(event.profile_id)
         event.properties_json = json.dumps(content).encode()
         self._set_time(event)
+        if self.devices is not None:
+            self._come_by_device(event, self.devices)
         return event
+
+    def _come_by_device(self, event: event_pb2.Event, chance: random.Random) -> None:
+        """Have some be anonymous, identify some of those, and make known ones one person."""
+        draw, device = chance.random(), f"x{chance.randrange(5)}"
+        if draw < 0.35:
+            event.profile_id, event.anonymous_id = "", device
+        elif draw < 0.5:
+            event.type, event.name = event_pb2.EVENT_TYPE_IDENTIFY, ""
+            event.anonymous_id = device
+        elif draw < 0.55:
+            event.type, event.name = event_pb2.EVENT_TYPE_ALIAS, ""
+            event.previous_id = chance.choice((device, f"p{chance.randrange(self.profiles)}"))
 
     def _set_time(self, event: event_pb2.Event) -> None:
         draw = self.chance.random()

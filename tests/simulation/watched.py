@@ -11,6 +11,7 @@ from hairspring.log.memory import MemoryLog
 from hairspring.log.port import Appended, Entry, Log
 from hairspring.ownership.memory import MemoryOwnership, MemoryShards
 from hairspring.ownership.port import Owned
+from hairspring.services.ingest.app import MERGING
 from hairspring.store.memory import MemoryStore
 from hairspring.store.port import Effects, Stored
 
@@ -27,7 +28,7 @@ class WatchedLog(MemoryLog):
     """A log whose order is checked with every append."""
 
     def __init__(self, clock: Callable[[], int], report: Report) -> None:
-        super().__init__(clock)
+        super().__init__(clock, merging=MERGING)
         self._report = report
         self._seen = 0
         self._latest = 0

@@ -12,7 +12,7 @@ from hairspring.cli.disk_sort import DiskSort
 from hairspring.cli.event_files import EventFile
 from hairspring.cli.quick_lines import Taken, quick, taken, thorough
 from hairspring.cli.seen import Seen
-from hairspring.cli.segment_spec import Event, ImportFinished, Unreadable
+from hairspring.cli.segment_spec import Event, ImportFinished, Merged, Unreadable
 
 Problem = Callable[[int, str], None]
 """Is told of each line that is not taken, or is remarkable: its number and why."""
@@ -78,7 +78,7 @@ def needed(events: Iterable[Numbered], names: frozenset[str] | None) -> Iterator
         yield last
 
 
-def by_position(file: EventFile, problem: Problem) -> Iterator[Event | ImportFinished]:
+def by_position(file: EventFile, problem: Problem) -> Iterator[Event | ImportFinished | Merged]:
     """Give the entries of an exported log in the order of the log."""
     with DiskSort() as sort:
         for number, line in file.lines():
@@ -106,7 +106,7 @@ def _first_ones(file: EventFile, problem: Problem) -> Iterator[tuple[int, Taken,
                 if isinstance(read, Unreadable):
                     problem(number, read.problem)
                     continue
-                if isinstance(read, ImportFinished):
+                if isinstance(read, ImportFinished | Merged):
                     continue
                 if read.remark:
                     problem(number, read.remark)

@@ -97,7 +97,7 @@ async def _import(
         repeated = result.status == service_pb.EVENT_STATUS_REPEATED
         tally.repeated += repeated
         tally.accepted += not repeated
-        tally.profiles.add(line.event.profile_id)
+        tally.profiles.add(line.event.profile_id or line.event.anonymous_id)
 
     async with calls.open_service("ingest", address) as channel:
         sender = ImportCalls(channel, answered)
@@ -155,6 +155,10 @@ def _read(number: int, text: bytes, tally: _Tally) -> pb.Event | segment_spec.Un
     event = segment_spec.read(text)
     if isinstance(event, segment_spec.ImportFinished):
         return segment_spec.Unreadable(problem="the mark of another import; not an event")
+    if isinstance(event, segment_spec.Merged):
+        return segment_spec.Unreadable(
+            problem="that two profiles became one is no event; `hairspring alias` makes it so"
+        )
     if isinstance(event, segment_spec.Event):
         _remark(number, event.remark, tally)
         return as_contract(event)
@@ -166,7 +170,8 @@ def as_contract(event: segment_spec.Event) -> pb.Event:
     return pb.Event(
         type=pb.EventType.Value(f"EVENT_TYPE_{event.type.upper()}"),
         message_id=event.message_id,
-        profile_id=event.profile,
+        profile_id="" if event.anonymous else event.profile,
+        anonymous_id=event.profile if event.anonymous else "",
         name=event.name,
         occur_time=from_ms(event.time),
         properties_json=orjson.dumps(event.properties),

@@ -14,7 +14,7 @@ import orjson
 
 from hairspring.cli import segment_spec
 from hairspring.cli.event_files import LONGEST_LINE
-from hairspring.cli.segment_spec import Event, ImportFinished, Unreadable
+from hairspring.cli.segment_spec import Event, ImportFinished, Merged, Unreadable
 from hairspring.wire.times import EARLIEST_MS, LATEST_MS
 
 Json = dict[str, Any]
@@ -69,7 +69,7 @@ def quick(line: bytes) -> Taken | None:
     return None
 
 
-def thorough(line: bytes) -> Event | ImportFinished | Unreadable:
+def thorough(line: bytes) -> Event | ImportFinished | Merged | Unreadable:
     """Read any line."""
     if len(line) >= LONGEST_LINE:
         return Unreadable(problem=f"longer than {LONGEST_LINE:,} bytes")

@@ -52,6 +52,8 @@ class Event:
     import_id: str = ""
     #: What the sender said, where the time was bounded by the log.
     original_time: int | None = None
+    #: Nobody known was named: the profile is an anonymous id.
+    anonymous: bool = False
     #: What the person who imports should know of it, such as a time that had to be bounded.
     remark: str = ""
 
@@ -68,6 +70,16 @@ class ImportFinished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """That a profile became part of another, as an exported log tells it."""
+
+    profile: str
+    other: str
+    position: int
+    accepted_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
     """Why a line is no event."""
 
@@ -78,7 +90,7 @@ class _Refused(Exception):
     """Carries the reason from where it is found to the one place that answers it."""
 
 
-def read(line: bytes | str) -> Event | ImportFinished | Unreadable:
+def read(line: bytes | str) -> Event | ImportFinished | Merged | Unreadable:
     """Read one line."""
     try:
         return _document(_loaded(line))
@@ -104,12 +116,14 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-def _document(document: object) -> Event | ImportFinished:
+def _document(document: object) -> Event | ImportFinished | Merged:
     if not isinstance(document, dict):
         raise _Refused(f"not an object but {_named(document)}")
     kind = _kind(document.get("type"))
     if kind == "import_finished":
         return _import_finished(document)
+    if kind == "merged":
+        return _merged(document)
     time, remark = _time(document)
     properties, name = _content(kind, document)
     profile, context = _profile(document), _object(document, "context")
@@ -126,6 +140,7 @@ def _document(document: object) -> Event | ImportFinished:
         position=_whole(document, "position"),
         import_id=_id(document, "importId"),
         original_time=_original(document, time),
+        anonymous=not _id(document, "userId"),
         remark=remark,
     )
 
@@ -142,7 +157,7 @@ def _kind(value: object) -> str:
     kind = value.lower() if isinstance(value, str) else ""
     if kind in _NOT_TAKEN:
         raise _Refused(_NOT_TAKEN[kind])
-    if kind not in ("track", "import_finished", *_TYPES, *_VIEWS):
+    if kind not in ("track", "import_finished", "merged", *_TYPES, *_VIEWS):
         raise _Refused(f'"type" must be track, identify, page or screen, not {_shown(value)}')
     return kind
 
@@ -257,6 +272,14 @@ def _import_finished(document: Json) -> ImportFinished:
         accepted_at=accepted_at,
         with_flows=document.get("withFlows") is True,
     )
+
+
+def _merged(document: Json) -> Merged:
+    profile, other = _id(document, "userId"), _id(document, "previousId")
+    accepted_at, position = _moment(document, "acceptedAt"), _whole(document, "position")
+    if not profile or not other or accepted_at is None or position is None:
+        raise _Refused('a merged needs "userId", "previousId", "position" and "acceptedAt"')
+    return Merged(profile=profile, other=other, position=position, accepted_at=accepted_at)
 
 
 def _named(value: object) -> str:

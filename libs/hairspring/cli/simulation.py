@@ -16,11 +16,12 @@ from hairspring.cli.event_order import Numbered, OutOfOrder, Problem
 from hairspring.engine.events import Event, EventKind
 from hairspring.engine.plan import Plan, conditions
 from hairspring.engine.records import Cause, Origin, Transition
-from hairspring.engine.simulate import Finished, Imported, Told, simulate, simulate_accepted
+from hairspring.engine.simulate import Entry as Accepted
+from hairspring.engine.simulate import Finished, Imported, Joined, Told, simulate, simulate_accepted
 from hairspring.engine.streams import ANY_EVENT
 from hairspring.wire.times import iso
 
-Entry = tuple[str, Event | Imported | Finished]
+Entry = tuple[str, Accepted]
 
 
 def by_event_time(
@@ -92,7 +93,7 @@ def as_accepted(
     lateness: int = 0,
     horizon: int | None = None,
 ) -> Iterator[bytes]:
-    """Judge an exported log as it was accepted: late events, imports and all.
+    """Judge an exported log as it was accepted: late events, imports, merges and all.
 
     `lateness` and `horizon` (milliseconds) are those of the workspace.
     """
@@ -114,7 +115,7 @@ def _numbered(events: Iterable[Numbered]) -> Iterator[tuple[str, Event]]:
 
 
 def _entries(
-    entries: Iterable[segment_spec.Event | segment_spec.ImportFinished],
+    entries: Iterable[segment_spec.Event | segment_spec.ImportFinished | segment_spec.Merged],
 ) -> Iterator[Entry]:
     """Turn the entries of a log into the engine's.
 
@@ -126,6 +127,9 @@ def _entries(
             if entry.import_id not in finished:
                 finished.add(entry.import_id)
                 yield "", Finished(entry.import_id, entry.accepted_at)
+            continue
+        if isinstance(entry, segment_spec.Merged):
+            yield entry.profile, Joined(entry.other, entry.accepted_at)
             continue
         accepted_at = entry.accepted_at if entry.accepted_at is not None else entry.time
         event = Event(
@@ -173,6 +177,8 @@ def transition_line(profile: str, transition: Transition) -> dict[str, Any]:
         line["groups"] = [orjson.loads(group) for group in transition.groups]
     if transition.origin is not Origin.LIVE:
         line["origin"] = transition.origin.value
+    if transition.merged_with:
+        line["merged_with"] = transition.merged_with
     return line
 
 

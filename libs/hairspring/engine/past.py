@@ -5,18 +5,18 @@ late ones late, imports where they finished, each judged by the plan that was in
 is the fold of everything that is known today, in the order of time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hairspring.engine.events import Event, too_old
+from hairspring.engine.merging import merge
 from hairspring.engine.plan import Plan
 from hairspring.engine.rebuild import rebuild
 from hairspring.engine.records import Change, Origin, Record, Transition
-from hairspring.engine.simulate import Finished, Imported
+from hairspring.engine.simulate import Entry as Entry
+from hairspring.engine.simulate import Finished, Imported, Joined
 from hairspring.engine.state import ProfileState
 from hairspring.engine.step import Passed, Step, step
-
-Entry = Event | Imported | Finished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,8 @@ class Told:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Life:
-    """A profile on its way through the log."""
+class Life:
+    """A profile on its way through the log, judged by a plan. Times in milliseconds, UTC."""
 
     plan: Plan
     lateness: int
@@ -78,6 +78,8 @@ class _Life:
             self.fresh.setdefault(entry.import_id, self.state.clock is None)
             self.waiting.setdefault(entry.import_id, []).append(entry.event)
             return []
+        if isinstance(entry, Joined):
+            return self._join(entry)
         if not too_old(entry, self.horizon):
             self.history.append(entry)
         return self._stepped(
@@ -87,6 +89,26 @@ class _Life:
     def passed(self, through: int) -> list[Record]:
         """Passes the moments up to and including `through`, less the lateness."""
         return self._stepped(step(self.state, Passed(through), self.plan, lateness=self.lateness))
+
+    def _join(self, joined: Joined) -> list[Record]:
+        """Takes another profile in, as it stands by the plan of now."""
+        other = lived(joined.entries, self.plan, lateness=self.lateness, horizon=self.horizon)
+        self.history += other.history
+        for cause, events in other.waiting.items():
+            self.fresh.setdefault(cause, self.state.clock is None)
+            self.waiting.setdefault(cause, []).extend(events)
+        return self._stepped(
+            merge(
+                self.state,
+                other.state,
+                self.history,
+                self.plan,
+                at=joined.accepted_at,
+                former=joined.other,
+                lateness=self.lateness,
+                horizon=self.horizon,
+            )
+        )
 
     def _rebuild(self, through: int, origin: Origin, *, fresh: bool) -> list[Record]:
         return self._stepped(
@@ -106,6 +128,16 @@ class _Life:
         return done.records
 
 
+def lived(
+    entries: Iterable[Entry], plan: Plan, *, lateness: int = 0, horizon: int | None = None
+) -> Life:
+    """A life by one plan, up to the last of these entries."""
+    life = Life(plan=plan, lateness=lateness, horizon=horizon)
+    for entry in entries:
+        life.apply(entry)
+    return life
+
+
 def as_known(
     entries: Iterable[Entry],
     plans: Sequence[InForce],
@@ -121,7 +153,7 @@ def as_known(
     The event of the order `cause` caused what is asked about: what it puts beyond the horizon is
     not forgotten, as it had a part in that.
     """
-    life = _Life(plan=plans[0].plan, lateness=lateness, horizon=horizon)
+    life = Life(plan=plans[0].plan, lateness=lateness, horizon=horizon)
     coming = list(reversed(plans[1:]))
     for entry in entries:
         while coming and coming[-1].since <= accepted_at(entry):
@@ -190,6 +222,14 @@ def decided_by(entries: Iterable[Entry], cause: int) -> list[Entry]:
     return known
 
 
+def joined_by(entries: Iterable[Entry], at: int) -> list[Entry]:
+    """The entries up to the last one of a merge at `at` (milliseconds, UTC)."""
+    known = list(entries)
+    while known and not (isinstance(known[-1], Joined) and known[-1].accepted_at == at):
+        known.pop()
+    return known
+
+
 def decided_in_time(
     entries: Sequence[Entry],
     plans: Sequence[InForce],
@@ -202,7 +242,7 @@ def decided_in_time(
 
     They cannot be told by their times, since a late event may bring a moment that was over already.
     """
-    life = _Life(plan=plans[0].plan, lateness=lateness, horizon=horizon)
+    life = Life(plan=plans[0].plan, lateness=lateness, horizon=horizon)
     coming = list(reversed(plans[1:]))
     for count, entry in enumerate(entries):
         records: list[Record] = []
@@ -216,7 +256,7 @@ def decided_in_time(
 
 def judged(entries: Iterable[Entry], horizon: int | None) -> list[Event]:
     """The events that a history holds: of finished imports, and live ones that were not too old."""
-    given = list(entries)
+    given = list(flat(entries))
     finished = {entry.import_id for entry in given if isinstance(entry, Finished)}
     found = [
         entry.event
@@ -226,6 +266,15 @@ def judged(entries: Iterable[Entry], horizon: int | None) -> list[Event]:
     return found + [
         entry for entry in given if isinstance(entry, Event) and not too_old(entry, horizon)
     ]
+
+
+def flat(entries: Iterable[Entry]) -> Iterator[Event | Imported | Finished]:
+    """The entries of a profile, and of all that became part of it."""
+    for entry in entries:
+        if isinstance(entry, Joined):
+            yield from flat(entry.entries)
+        else:
+            yield entry
 
 
 def accepted_at(entry: Entry) -> int:

@@ -22,7 +22,7 @@ Members = dict[str, SegmentState]
 
 
 @dataclass(slots=True)
-class _Fold:
+class HistoryFold:
     """A state on its way through the history, and what is to be published of it."""
 
     events: list[Event]
@@ -31,6 +31,15 @@ class _Fold:
     horizon: int | None
     state: ProfileState
     done: int = 0
+
+    @staticmethod
+    def over(
+        history: Iterable[Event], plan: Plan, origin: Origin, horizon: int | None
+    ) -> "HistoryFold":
+        """Begins with the events in the order of time, each as if accepted at its own time."""
+        events = [event._replace(accepted_at=event.time) for event in history]
+        events.sort(key=lambda event: (event.time, event.order))
+        return HistoryFold(events, plan, origin, horizon, ProfileState())
 
     def forward(self, through: int) -> list[Record]:
         """Applies the events and passes the moments up to and including `through`."""
@@ -65,9 +74,7 @@ def rebuild(
     its own time, so the history is without the live events that were too old when they came.
     `horizon` is as in `step`.
     """
-    events = [event._replace(accepted_at=event.time) for event in history]
-    events.sort(key=lambda event: (event.time, event.order))
-    fold = _Fold(events, plan, origin, horizon, ProfileState())
+    fold = HistoryFold.over(history, plan, origin, horizon)
     records: list[Record] = []
     clock, born_at = before.clock, before.born_at
     if clock is not None:
@@ -83,7 +90,9 @@ def rebuild(
     return Step(fold.state, records, fold.state.alarm())
 
 
-def _reconcile(fold: _Fold, before: ProfileState, earlier: Members, clock: int) -> list[Record]:
+def _reconcile(
+    fold: HistoryFold, before: ProfileState, earlier: Members, clock: int
+) -> list[Record]:
     """Brings what was published and what the history says together at the clock."""
     records: list[Record] = []
     for segment in fold.plan.segments:

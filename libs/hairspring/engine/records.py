@@ -56,6 +56,8 @@ class Transition:
     entered_at: int | None = None  #: For a leaving: the entry that it ends.
     evidence: tuple[Evidence, ...] = ()
     groups: tuple[str, ...] = ()  #: The groups, as JSON, of the conditions with `by` that held.
+    merged_with: str = ""
+    """The other profile, where the membership only moved from one to the other by a merge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,4 +94,14 @@ class Deleted:
     at: int
 
 
-Record = Transition | Held | Dropped | Matched | Deleted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """Another profile became part of this one at `at` (milliseconds, UTC)."""
+
+    former: str
+    at: int
+    entered: tuple[tuple[str, int], ...] = ()
+    """The segments whose membership counts from an older entry by that, and from when."""
+
+
+Record = Transition | Held | Dropped | Matched | Deleted | Merged

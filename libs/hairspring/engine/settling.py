@@ -24,18 +24,19 @@ def settle(
         entered_at = truth.entered_at
         return [transition(state, segment, Change.ENTERED, clock, entered_at, origin)]
     if told.member == truth.member:
-        _date(state, segment, told.entered_at, told.left_at)
+        date_standing(state, segment, told.entered_at, told.left_at)
         return []
     if truth.member:
-        _date(state, segment, clock, told.left_at)
+        date_standing(state, segment, clock, told.left_at)
         return [transition(state, segment, Change.ENTERED, clock, clock, origin)]
-    _date(state, segment, told.entered_at, clock)
+    date_standing(state, segment, told.entered_at, clock)
     return [transition(state, segment, Change.LEFT, clock, told.entered_at, origin)]
 
 
-def _date(
+def date_standing(
     state: ProfileState, segment: Segment, entered_at: int | None, left_at: int | None
 ) -> None:
+    """Notes when a standing began, and when the one before ended (milliseconds, UTC)."""
     standing = state.segments[segment.name]
     state.segments[segment.name] = standing._replace(entered_at=entered_at, left_at=left_at)
 

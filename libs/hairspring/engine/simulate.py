@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hairspring.engine.events import Event, too_old
+from hairspring.engine.merging import merge, part
 from hairspring.engine.plan import Plan
 from hairspring.engine.rebuild import rebuild
 from hairspring.engine.records import Origin, Record
@@ -35,6 +36,20 @@ class Finished(NamedTuple):
 
     import_id: str
     accepted_at: int
+
+
+class Joined(NamedTuple):
+    """Another profile became part of this one at `accepted_at` (milliseconds, UTC).
+
+    `entries` are those of the other until then; a log of all profiles has them in their own places.
+    """
+
+    other: str
+    accepted_at: int
+    entries: "tuple[Event | Imported | Finished | Joined, ...]" = ()
+
+
+Entry = Event | Imported | Finished | Joined
 
 
 def simulate(
@@ -73,14 +88,14 @@ class _Accepted:
 
 
 def simulate_accepted(
-    entries: Iterable[tuple[str, Event | Imported | Finished]],
+    entries: Iterable[tuple[str, Entry]],
     plan: Plan,
     *,
     until: int | None = None,
     lateness: int = 0,
     horizon: int | None = None,
 ) -> Iterator[Told]:
-    """Folds a log as it was accepted: late events, imports and all.
+    """Folds a log as it was accepted: late events, imports, merges and all.
 
     `Finished` entries carry an empty profile. Passes moments up to `until` (milliseconds, UTC);
     without it, up to the time of the last acceptance.
@@ -91,6 +106,9 @@ def simulate_accepted(
         if isinstance(entry, Finished):
             accepted_at = entry.accepted_at
             yield from _finished(profiles, entry, plan, horizon)
+        elif isinstance(entry, Joined):
+            accepted_at = entry.accepted_at
+            yield from _joined(profiles, profile, entry, plan, lateness, horizon)
         elif isinstance(entry, Imported):
             accepted_at = entry.event.accepted_at
             known = profiles.setdefault(profile, _Accepted())
@@ -131,6 +149,35 @@ def _finished(
             horizon=horizon,
         )
         yield from (Told(profile, record) for record in records)
+
+
+def _joined(
+    profiles: dict[str, _Accepted],
+    profile: str,
+    joined: Joined,
+    plan: Plan,
+    lateness: int,
+    horizon: int | None,
+) -> Iterator[Told]:
+    at, former = joined.accepted_at, joined.other
+    theirs, mine = profiles.pop(former, _Accepted()), profiles.setdefault(profile, _Accepted())
+    for record in part(theirs.state, plan, at=at, lateness=lateness, into=profile).records:
+        yield Told(former, record)
+    mine.history += theirs.history
+    for cause, events in theirs.unfinished.items():
+        mine.touched.setdefault(cause, mine.state.clock is None)
+        mine.unfinished.setdefault(cause, []).extend(events)
+    mine.state, records, _ = merge(
+        mine.state,
+        theirs.state,
+        mine.history,
+        plan,
+        at=at,
+        former=former,
+        lateness=lateness,
+        horizon=horizon,
+    )
+    yield from (Told(profile, record) for record in records)
 
 
 def _stepped(

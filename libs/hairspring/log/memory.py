@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from dataclasses import replace
 from typing import Any
 
+from hairspring.log.links import Linked, Links, Merging, Place, Seen, naming
 from hairspring.log.port import (
     ERASED,
     FURTHEST_BARRIER_MS,
@@ -33,8 +34,11 @@ class MemoryLog(Log):
     It remembers repeats forever, and it has no transactions: `append_in` raises LogError.
     """
 
-    def __init__(self, clock: Callable[[], int]) -> None:
+    def __init__(self, clock: Callable[[], int], *, merging: Merging | None = None) -> None:
         self._clock = clock
+        self._merging = merging
+        self._links = Links()
+        self._anonymous: set[int] = set()  # the positions of what named an anonymous id
         self._records: list[Record] = []  # position p stands at index p - 1
         self._keys: set[bytes] = set()
         self._accepted_at = 0
@@ -82,6 +86,10 @@ class MemoryLog(Log):
             self._records[record.position - 1] = replace(record, profile=ERASED, payload=b"")
         return len(found)
 
+    async def unlink_in(self, connection: Any, workspace: str, places: Sequence[Place]) -> None:
+        """Forget the links of these ids."""
+        self._links.forget(workspace, [name for _, name in places])
+
     async def count_deletion(self, connection: Any) -> int:
         """Count one more."""
         self._deletions += 1
@@ -116,6 +124,22 @@ class MemoryLog(Log):
             if (record.shard, record.workspace, record.profile) in asked
         ]
         return found[:limit]
+
+    async def resolve(
+        self, workspace: str, ids: Sequence[str], shards: Sequence[int]
+    ) -> dict[str, Linked]:
+        """Look at the links."""
+        found = {name: self._links.linked(workspace, name) for name in ids}
+        return {name: linked for name, linked in found.items() if linked is not None}
+
+    async def lineage(
+        self, workspace: str, profiles: Sequence[str], shards: Sequence[int], through: int
+    ) -> dict[str, list[Place]]:
+        """Look at the links."""
+        return {
+            profile: self._links.lineage(workspace, (shard, profile), through)
+            for shard, profile in zip(shards, profiles, strict=True)
+        }
 
     async def get(self, positions: Collection[int]) -> list[Record]:
         """Read single records."""
@@ -168,16 +192,59 @@ class MemoryLog(Log):
             if entry.repeat_key in self._keys:
                 return Appended(position=0, accepted_at=accepted_at, repeated=True)
             self._keys.add(entry.repeat_key)
+        shard, profile = self._place(entry, accepted_at)
+        position = self._put(shard, entry.workspace, profile, accepted_at, entry.payload)
+        if entry.anonymous:
+            self._anonymous.add(position)
+        return Appended(position=position, accepted_at=accepted_at, repeated=False)
+
+    def _place(self, entry: Entry, accepted_at: int) -> Place:
+        """Answer whose an entry is, after its link was carried out."""
+        if self._merging is None:
+            if entry.link is not None:
+                raise LogError("this log does not merge profiles")
+            return entry.shard, entry.profile
+        into = self._links.place(entry.workspace, (entry.shard, entry.profile))
+        if entry.link is None:
+            return into
+        seen = self._recorded(entry.workspace, entry.link.shard, entry.link.id)
+        joined = self._links.join(
+            entry.workspace,
+            into,
+            entry.link,
+            seen,
+            head=len(self._records),
+            accepted_at=accepted_at,
+        )
+        if joined is not None and joined.recorded:
+            away, merged = self._merging.away, self._merging.joined
+            self._put(*_in(joined.was, entry), accepted_at, naming(away, into[1]))
+            self._put(*_in(into, entry), accepted_at, naming(merged, joined.was[1]))
+        return into
+
+    def _recorded(self, workspace: str, shard: int, name: str) -> Seen:
+        place = (shard, workspace, name)
+        found = [r.position for r in self._records if (r.shard, r.workspace, r.profile) == place]
+        known = any(position not in self._anonymous for position in found)
+        return Seen(records=len(found), known=known)
+
+    def _put(
+        self, shard: int, workspace: str, profile: str, accepted_at: int, payload: bytes
+    ) -> int:
         record = Record(
             position=len(self._records) + 1,
-            shard=entry.shard,
-            workspace=entry.workspace,
-            profile=entry.profile,
+            shard=shard,
+            workspace=workspace,
+            profile=profile,
             accepted_at=accepted_at,
-            payload=entry.payload,
+            payload=payload,
         )
         self._records.append(record)
-        return Appended(position=record.position, accepted_at=accepted_at, repeated=False)
+        return record.position
+
+
+def _in(place: Place, entry: Entry) -> tuple[int, str, str]:
+    return place[0], entry.workspace, place[1]
 
 
 def _not_had(records: Sequence[Record], positions: Mapping[int, int] | None) -> list[Record]:

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hairspring.log.links import Link, Linked, Place
+
 REPEAT_KEY_BYTES = 16
 FURTHEST_BARRIER_MS = 10_000
 HISTORY_LIMIT = 10_000
@@ -66,6 +68,9 @@ class Entry:
 
     Entries with the same `repeat_key` (16 bytes) are appended once within the log's window of at
     least 24 hours; without a key, an entry is always appended. Raises ValueError on other lengths.
+
+    `anonymous` says that the profile is named by an anonymous id, and `link` that another id is the
+    same person's from here on; only a log that merges takes entries with a link.
     """
 
     shard: int
@@ -73,6 +78,8 @@ class Entry:
     profile: str
     payload: bytes
     repeat_key: bytes | None = None
+    anonymous: bool = False
+    link: Link | None = None
 
     def __post_init__(self) -> None:
         if self.repeat_key is not None and len(self.repeat_key) != REPEAT_KEY_BYTES:
@@ -124,7 +131,13 @@ class Barrier:
 
 
 class Log(ABC):
-    """A log of records, sharded by profile, in one dense order."""
+    """A log of records, sharded by profile, in one dense order.
+
+    A log may merge profiles. Each entry then stands under the profile that its id belongs to at its
+    position; a link is carried out right before its entry, and where anything is recorded of the
+    profile that ends by it, it appends two records: to that one that it went away, and to the one
+    that goes on that the other joined it. The history of the one that ended stays where it is.
+    """
 
     @abstractmethod
     async def append(self, entries: Sequence[Entry], *, knows: int | None = None) -> list[Appended]:
@@ -164,6 +177,13 @@ class Log(ABC):
         """
 
     @abstractmethod
+    async def unlink_in(self, connection: Any, workspace: str, places: Sequence[Place]) -> None:
+        """Have ids (shard, id) stand for themselves, in the caller's transaction.
+
+        The lane is to be locked by then, as `count_deletion` does. What was recorded stays merged.
+        """
+
+    @abstractmethod
     async def count_deletion(self, connection: Any) -> int:
         """Count one more deletion, in the caller's transaction, and answer how many there are.
 
@@ -197,6 +217,22 @@ class Log(ABC):
 
         `shards` names the shard of each profile, in the same order. Raises ValueError if the two
         differ in length.
+        """
+
+    @abstractmethod
+    async def resolve(
+        self, workspace: str, ids: Sequence[str], shards: Sequence[int]
+    ) -> dict[str, Linked]:
+        """Answer which of these ids (each in its shard) are part of other profiles now."""
+
+    @abstractmethod
+    async def lineage(
+        self, workspace: str, profiles: Sequence[str], shards: Sequence[int], through: int
+    ) -> dict[str, list[Place]]:
+        """Answer for each profile whose records its history is made of, up to a position.
+
+        That is itself, then what had become part of it by then; also of a profile that is itself
+        part of another.
         """
 
     @abstractmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import asyncpg
 
 from hairspring.database.migrations import Migrations, check_schema_name
 from hairspring.database.notices import Notices
+from hairspring.log.links import MOST_IDS, MOST_RECORDS, Linked, Merging, Place
 from hairspring.log.port import (
     ERASED,
     FURTHEST_BARRIER_MS,
@@ -23,6 +25,7 @@ from hairspring.log.port import (
     DeletionsUnknown,
     Entry,
     Log,
+    LogError,
     Record,
 )
 from hairspring.log.tailing import SAFETY_POLL_SECONDS, Tail
@@ -47,8 +50,11 @@ class PostgresLog(Log):
         notices: Notices,
         schema: str,
         safety_poll: float = SAFETY_POLL_SECONDS,
+        *,
+        merging: Merging | None = None,
     ) -> None:
         self._pool = pool
+        self._merging = merging
         self._notices = notices
         self._schema = check_schema_name(schema)
         self._safety_poll = safety_poll
@@ -67,16 +73,31 @@ class PostgresLog(Log):
         if not entries:
             return []
         keys = [entry.repeat_key and entry.repeat_key.hex() for entry in entries]
-        checked = "" if knows is None else f" WHERE {self._schema}.log_knows($6)"
+        columns = (
+            [entry.shard for entry in entries],
+            [entry.workspace for entry in entries],
+            [entry.profile for entry in entries],
+            [entry.payload for entry in entries],
+            keys if any(keys) else None,
+        )
+        if self._merging is None:
+            if any(entry.link for entry in entries):
+                raise LogError("this log does not merge profiles")
+            call, more = "log_append", ()
+        else:
+            call = "log_append_linking"
+            more = (
+                *_naming(entries),
+                self._merging.away,
+                self._merging.joined,
+                MOST_IDS,
+                MOST_RECORDS,
+            )
         try:
             row = await connection.fetchrow(
-                f"/* append */ SELECT positions, accepted"
-                f" FROM {self._schema}.log_append($1, $2, $3, $4, $5){checked}",
-                [entry.shard for entry in entries],
-                [entry.workspace for entry in entries],
-                [entry.profile for entry in entries],
-                [entry.payload for entry in entries],
-                keys if any(keys) else None,
+                _append_sql(self._schema, call, len(columns) + len(more), knows is not None),
+                *columns,
+                *more,
                 *(() if knows is None else (knows,)),
             )
         except asyncpg.PostgresError as error:
@@ -117,6 +138,20 @@ class PostgresLog(Log):
             limit,
         )
         return int(done.rpartition(" ")[2])
+
+    async def unlink_in(self, connection: Any, workspace: str, places: Sequence[Place]) -> None:
+        """Delete the links, and count how many there are less."""
+        await connection.execute(
+            "/* unlink */ WITH gone AS ("
+            f"DELETE FROM {self._schema}.links AS l USING unnest($1::int[], $2::text[])"
+            " AS p (shard, id) WHERE l.shard = p.shard AND l.workspace = $3 AND l.id = p.id"
+            " RETURNING l.id <> l.profile AS counted)"
+            f" UPDATE {self._schema}.lane SET links = links -"
+            " (SELECT count(*) FROM gone WHERE counted)",
+            [shard for shard, _ in places],
+            [name for _, name in places],
+            workspace,
+        )
 
     async def count_deletion(self, connection: Any) -> int:
         """Count one more in the lane's row, which is locked from here on."""
@@ -172,6 +207,49 @@ class PostgresLog(Log):
         )
         return [Record(**row) for row in rows]
 
+    async def resolve(
+        self, workspace: str, ids: Sequence[str], shards: Sequence[int]
+    ) -> dict[str, Linked]:
+        """Read links by their keys."""
+        rows = await self._pool.fetch(
+            "/* resolve */ SELECT l.id, l.profile, l.position, l.accepted_at"
+            f" FROM unnest($1::int[], $2::text[]) AS p (shard, id) JOIN {self._schema}.links AS l"
+            "  ON l.shard = p.shard AND l.workspace = $3 AND l.id = p.id WHERE l.id <> l.profile",
+            list(shards),
+            list(ids),
+            workspace,
+        )
+        return {
+            row["id"]: Linked(
+                profile=row["profile"], position=row["position"], accepted_at=row["accepted_at"]
+            )
+            for row in rows
+        }
+
+    async def lineage(
+        self, workspace: str, profiles: Sequence[str], shards: Sequence[int], through: int
+    ) -> dict[str, list[Place]]:
+        """Follow the links down, by the index on what ids became part of."""
+        found: dict[str, list[Place]] = {
+            profile: [(shard, profile)] for shard, profile in zip(shards, profiles, strict=True)
+        }
+        rows = await self._pool.fetch(
+            "/* lineage */ WITH RECURSIVE below AS ("
+            f"SELECT p AS profile, l.shard, l.id FROM unnest($1::text[]) AS p"
+            f" JOIN {self._schema}.links AS l"
+            "  ON l.workspace = $2 AND l.joined = p AND l.id <> l.joined AND l.position <= $3"
+            " UNION ALL "
+            f"SELECT b.profile, l.shard, l.id FROM below AS b JOIN {self._schema}.links AS l"
+            "  ON l.workspace = $2 AND l.joined = b.id AND l.id <> l.joined AND l.position <= $3"
+            ") SELECT profile, shard, id FROM below",
+            list(profiles),
+            workspace,
+            through,
+        )
+        for row in rows:
+            found[row["profile"]].append((row["shard"], row["id"]))
+        return found
+
     async def get(self, positions: Collection[int]) -> list[Record]:
         """Read single records."""
         rows = await self._pool.fetch(
@@ -212,3 +290,30 @@ class PostgresLog(Log):
         async with self._notices.subscribe(f"{self._schema}_log") as noticed:
             async for batch in following.run(noticed, self._safety_poll, stop_at_head):
                 yield batch
+
+
+@cache
+def _append_sql(schema: str, function: str, count: int, checked: bool) -> str:
+    """Write the call of an append with so many arguments, and perhaps how many deletions are known.
+
+    Deletions are looked at in the same call: what is appended in vain is undone by the error.
+    """
+    arguments = ", ".join(f"${number}" for number in range(1, count + 1))
+    known = f" WHERE {schema}.log_knows(${count + 1})" if checked else ""
+    return f"/* append */ SELECT positions, accepted FROM {schema}.{function}({arguments}){known}"
+
+
+def _naming(entries: Sequence[Entry]) -> list[Any]:
+    """Make the columns of who is named by an anonymous id, and of links; null where there are none.
+
+    Most batches have neither.
+    """
+    anonymous = [entry.anonymous or None for entry in entries]
+    links = [(place, entry.link) for place, entry in enumerate(entries, 1) if entry.link]
+    return [
+        anonymous if any(anonymous) else None,
+        [place for place, _ in links] or None,
+        [link.shard for _, link in links] or None,
+        [link.id for _, link in links] or None,
+        [link.asked for _, link in links] or None,
+    ]

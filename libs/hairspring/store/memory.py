@@ -129,6 +129,16 @@ class MemoryStore(SegmentStore):
             for named in [n for n, todo in self._rebuilds.items() if todo.position is not None]:
                 if named[0] == held:
                     del self._rebuilds[named]
+        for key in effects.gone:
+            self._end(key)
+
+    def _end(self, key: Key) -> None:
+        """Lets go of all that is kept of a profile."""
+        self._profiles.pop(key, None)
+        self._fills.pop(key, None)
+        for named in [named for named in self._rebuilds if named[0] == key]:
+            del self._rebuilds[named]
+        self._quarantine.end(key)
 
     def _adopt(self, effects: Effects) -> None:
         adoption = effects.adoption

@@ -118,6 +118,8 @@ class Effects:
     """Profiles of which nothing is set aside any more."""
     departures: list[Departure] = field(default_factory=list)
     """Profiles that were deleted; this comes before everything else."""
+    gone: list[Key] = field(default_factory=list)
+    """Profiles that became part of others: all that is kept of them but memberships goes."""
 
     def profiles(self) -> Iterator[Key]:
         """Name the profiles concerned, some of them more than once."""
@@ -129,6 +131,7 @@ class Effects:
         yield from self.released
         for gone in self.departures:
             yield gone.key
+        yield from self.gone
 
 
 class Progress(NamedTuple):

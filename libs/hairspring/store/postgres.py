@@ -124,6 +124,9 @@ class PostgresStore(SegmentStore):
             await self._adopt(connection, effects, effects.adoption)
         if effects.set_aside or effects.in_vain or effects.released:
             await self._quarantine.write(connection, effects)
+        if effects.gone:
+            for statement in statements.END_PROFILES:
+                await connection.execute(self._sql(statement), *_columns(effects.gone, 3))
 
     async def _write_members(self, connection: Any, effects: Effects) -> None:
         """Write the last word on each membership."""

@@ -65,6 +65,17 @@ ORDER BY r.cause = 'fill', r.position
 LIMIT $2
 """
 
+# All that is kept of profiles that became part of others, one statement a table. Their memberships
+# have been ended by name.
+END_PROFILES = tuple(
+    f"""
+DELETE FROM {{schema}}.{table} AS t
+USING unnest($1::int[], $2::text[], $3::text[]) AS k (shard, workspace, profile)
+WHERE (t.shard, t.workspace, t.profile) = (k.shard, k.workspace, k.profile)
+"""
+    for table in ("profiles", "fills", "rebuilds", "quarantine")
+)
+
 # Whatever was being filled in these shards is dropped.
 DROP_FILLS = """
 WITH waiting AS (

@@ -26,6 +26,14 @@ def line(record: pb.EventRecord) -> dict[str, Any] | None:
                 "withFlows": mark.with_flows,
                 **standing,
             }
+        case "merged":
+            # Its counterpart, at the position before, tells the same of the other profile.
+            return {
+                "type": "merged",
+                "userId": record.profile_id,
+                "previousId": record.merged.from_profile_id,
+                **standing,
+            }
         case _:
             return None
 

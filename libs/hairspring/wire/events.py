@@ -4,6 +4,8 @@ The payload in the log of ingest is an EventRecord with nothing but its body. Wh
 when it was accepted is known only once it stands there, and is filled in when it is read.
 """
 
+import orjson
+
 from hairspring.contracts.event.v1 import event_pb2
 from hairspring.wire.json import check_object, struct_to_bytes
 from hairspring.wire.times import set_ms, to_ms
@@ -15,6 +17,15 @@ UNNAMED = {
 }
 """The types of calls that say something of a profile, and are no events with a name."""
 
+
+PROFILE_ALIASED = "Profile Aliased"
+"""What a call that says that two ids are one person is recorded as."""
+
+MERGED_AWAY_TAG, MERGED_TAG = b"\x42", b"\x4a"
+"""The first bytes of a payload that says that profiles were merged: the fields 8 and 9.
+
+The log writes these records by itself, under its lock.
+"""
 
 LONGEST_ANONYMOUS_ID = 255
 """A longer one is left out where it stands beside a known id."""
@@ -35,6 +46,9 @@ def to_payload(event: event_pb2.Event, *, message_id: str, import_id: str = "") 
         recorded.type = event_pb2.EVENT_TYPE_TRACK
         recorded.name = event.name
     recorded.properties_json = _properties(event)
+    if kind == event_pb2.EVENT_TYPE_ALIAS:
+        recorded.name = PROFILE_ALIASED
+        recorded.properties_json = orjson.dumps({"previous_id": event.previous_id})
     if context := event.context_json:
         recorded.context_json = check_object(context, what="context")
     if import_id:
@@ -70,11 +84,13 @@ def read_record(
     accepted_at: int,
     horizon: int | None = None,
     into: event_pb2.EventRecord | None = None,
+    former: str = "",
 ) -> event_pb2.EventRecord:
     """Read a payload where it stands in the log; its time is bounded by `accepted_at` (ms, UTC).
 
     A live event that lay beyond the `horizon` (milliseconds) when it was accepted is marked.
-    It is read `into` an empty record, where one is given, which spares a copy.
+    It is read `into` an empty record, where one is given, which spares a copy. `former` is the id
+    that it was accepted under, where that became part of the profile later.
     """
     record = event_pb2.EventRecord() if into is None else into
     record.MergeFromString(payload)
@@ -82,6 +98,8 @@ def read_record(
     record.shard = shard
     record.workspace_id = workspace
     record.profile_id = profile
+    if former:
+        record.former_profile_id = former
     event = bounded(record, accepted_at).event
     old = horizon is not None and accepted_at - to_ms(event.occur_time) > horizon
     if old and not event.import_id and record.WhichOneof("body") == "event":

@@ -14,6 +14,7 @@ from hairspring.engine.records import (
     Dropped,
     Held,
     Matched,
+    Merged,
     Origin,
     Record,
     Transition,
@@ -61,6 +62,12 @@ def to_contract(
         case Deleted():
             out.profile_deleted.deletion_id = record.deletion_id
             set_ms(out.profile_deleted.delete_time, record.at)
+        case Merged():
+            out.merged.former_profile_id = record.former
+            set_ms(out.merged.merge_time, record.at)
+            for segment, entered_at in record.entered:
+                changed = out.merged.memberships.add(segment=segment)
+                set_ms(changed.enter_time, entered_at)
         case _:
             assert_never(record)
     return out
@@ -75,7 +82,8 @@ def _set_transition(
     set_ms(out.effective_time, transition.effective_at)
     _set_cause(out.cause, transition.cause, transition.effective_at)
     out.origin = _ORIGINS[transition.origin]
-    out.sets_off_flows = with_flows or transition.origin is Origin.LIVE
+    out.sets_off_flows = with_flows or sets_off_flows(transition)
+    out.merged_profile_id = transition.merged_with
     out.groups.extend(transition.groups)
     if transition.entered_at is not None:
         set_ms(out.enter_time, transition.entered_at)
@@ -90,6 +98,17 @@ def _set_transition(
             detail=found.detail,
             groups=found.groups,
         )
+
+
+def sets_off_flows(transition: Transition) -> bool:
+    """Tells whether a transition sets off flows unless asked not to: a live one, and an entry that
+    a merge brought where neither profile was in.
+    """
+    return transition.origin is Origin.LIVE or (
+        transition.origin is Origin.MERGE
+        and transition.change is Change.ENTERED
+        and not transition.merged_with
+    )
 
 
 def _set_cause(out: transition_pb2.Cause, cause: Cause, effective_at: int) -> None:
@@ -150,6 +169,8 @@ def transition_json(record: transition_pb2.Record) -> dict[str, Any]:
         line["groups"] = [orjson.loads(group) for group in transition.groups]
     if transition.origin != transition_pb2.ORIGIN_LIVE:
         line["origin"] = ORIGIN_NAMES.get(transition.origin, "unknown")
+    if transition.merged_profile_id:
+        line["merged_with"] = transition.merged_profile_id
     return line
 
 

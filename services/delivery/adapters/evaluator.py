@@ -119,6 +119,7 @@ def _answer(told: membership_service_pb2.MembershipAnswer) -> Answer:
         member=told.member,
         incomplete=told.incomplete,
         entered_at=ms_of(told, "enter_time"),
+        profile=told.profile_id,
         traits=mapping_of(told.traits_json),
     )
 

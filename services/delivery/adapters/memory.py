@@ -33,6 +33,7 @@ class MemoryTransaction:
         self.messages: dict[RunKey, dict[int, Message]] = {}
         self.gone: list[RunKey] = []
         self.departed: dict[tuple[str, str], Noted] = {}
+        self.formers: list[tuple[Place, Place]] = []
 
     def at_commit(self, effect: Callable[[], None]) -> None:
         """Have this happen first when it is committed; what it raises undoes everything."""
@@ -49,6 +50,8 @@ class MemoryTransaction:
         self._store.runs.update(self.runs)
         for key, steps in self.messages.items():
             self._store.messages.setdefault(key, {}).update(steps)
+        for place, former in self.formers:
+            self._store.formers.setdefault(place, {})[former] = None
 
 
 class MemoryDeliveryStore(DeliveryStore):
@@ -58,6 +61,7 @@ class MemoryDeliveryStore(DeliveryStore):
         self.runs: dict[RunKey, Run] = {}
         self.messages: dict[RunKey, dict[int, Message]] = {}
         self.deletions: dict[tuple[str, str], Noted] = {}
+        self.formers: dict[Place, dict[Place, None]] = {}
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[MemoryTransaction]:
@@ -73,13 +77,20 @@ class MemoryDeliveryStore(DeliveryStore):
 
     async def last_starts(self, places: Sequence[Place]) -> dict[tuple[Key, str], int]:
         """Look through all runs."""
-        asked = set(places)
         latest: dict[tuple[Key, str], int] = {}
-        for run in self.runs.values():
-            if _place(run) in asked and run.status is not RunStatus.NOT_STARTED:
-                named = (run.workspace, run.profile), run.flow
-                latest[named] = max(latest.get(named, run.started_at), run.started_at)
+        for place in places:
+            lineage = self._lineage(place)
+            for run in self.runs.values():
+                if _place(run) in lineage and run.status is not RunStatus.NOT_STARTED:
+                    named = (place[1], place[2]), run.flow
+                    latest[named] = max(latest.get(named, run.started_at), run.started_at)
         return latest
+
+    def _lineage(self, place: Place) -> list[Place]:
+        found = [place]
+        for one in found:
+            found += [former for former in self.formers.get(one, ()) if former not in found]
+        return found
 
     async def runs_of(self, wakes: Sequence[Wake]) -> list[Run]:
         """Read runs by their keys."""
@@ -139,6 +150,12 @@ class MemoryDeliveryStore(DeliveryStore):
         for run in runs:
             self._check_unique(run, {**self.runs, **connection.runs})
             connection.runs[_key(run)] = run
+
+    async def save_formers(
+        self, connection: Connection, formers: Sequence[tuple[Place, Place]]
+    ) -> None:
+        """Write them at the commit."""
+        connection.formers.extend(formers)
 
     async def save_messages(self, connection: Connection, messages: Sequence[Message]) -> None:
         """Write messages."""

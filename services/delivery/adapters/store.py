@@ -69,10 +69,17 @@ class PostgresDeliveryStore(DeliveryStore):
         """Read when each flow was last started by these profiles, ms UTC."""
         # -- last_starts: what a cooldown is measured from.
         rows = await self._pool.fetch(
-            "SELECT r.workspace, r.profile, r.flow, max(r.started_at) AS started_at "
-            f"FROM {_PROFILES} JOIN {self._schema}.runs r ON {_PROFILE_KEY} "
+            "WITH RECURSIVE p (workspace, profile, shard, id) AS ("
+            "SELECT g.workspace, g.profile, g.shard, g.profile "
+            "FROM unnest($1::int[], $2::text[], $3::text[]) AS g (shard, workspace, profile) "
+            "UNION SELECT p.workspace, p.profile, f.former_shard, f.former FROM p "
+            f"JOIN {self._schema}.formers f ON f.shard = p.shard "
+            "AND f.workspace = p.workspace AND f.profile = p.id) "
+            "SELECT p.workspace, p.profile, r.flow, max(r.started_at) AS started_at "
+            f"FROM p JOIN {self._schema}.runs r ON r.shard = p.shard "
+            "AND r.workspace = p.workspace AND r.profile = p.id "
             f"WHERE r.status <> {int(RunStatus.NOT_STARTED)} "
-            "GROUP BY r.workspace, r.profile, r.flow",
+            "GROUP BY p.workspace, p.profile, r.flow",
             *_columns(places, 3),
         )
         return {
@@ -155,6 +162,13 @@ class PostgresDeliveryStore(DeliveryStore):
         )
         messages = int(done.rpartition(" ")[2])
         await connection.execute(
+            f"DELETE FROM {self._schema}.formers WHERE shard = $1 AND workspace = $2 "
+            "AND profile = $3",
+            departure.shard,
+            departure.workspace,
+            departure.profile,
+        )
+        await connection.execute(
             f"INSERT INTO {self._schema}.deletions VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
             departure.workspace,
             departure.deletion_id,
@@ -179,6 +193,19 @@ class PostgresDeliveryStore(DeliveryStore):
         """Write runs as they are now."""
         if runs:
             await connection.execute(self._upsert_runs, *arrays(runs, RUN_COLUMNS))
+
+    async def save_formers(
+        self, connection: Connection, formers: Sequence[tuple[Place, Place]]
+    ) -> None:
+        """Note which profiles became part of which."""
+        if formers:
+            rows = [(*place, former[0], former[2]) for place, former in formers]
+            await connection.execute(
+                f"INSERT INTO {self._schema}.formers (shard, workspace, profile, former_shard,"
+                " former) SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::int[],"
+                " $5::text[]) ON CONFLICT DO NOTHING",
+                *_columns(rows, 5),
+            )
 
     async def save_messages(self, connection: Connection, messages: Sequence[Message]) -> None:
         """Write messages as they are now."""

@@ -1,4 +1,4 @@
-"""Whose call it is. Pure; the one place where ids of senders become ids of profiles."""
+"""Whose call it is: the ids of senders. Pure."""
 
 from hairspring.runtime.errors import InvalidInput
 from hairspring.services.ingest.judging import check_id
@@ -8,17 +8,16 @@ class NoIdentity(InvalidInput):
     """A call names nobody."""
 
 
-def profile_of(known: str, anonymous: str) -> str:
-    """Answer the profile of a call: the known id where there is one, else the anonymous one.
+def check_identity(known: str, anonymous: str) -> None:
+    """Check that a call names somebody: by the known id where there is one, else the anonymous one.
 
-    Profiles are not merged yet: what came under the anonymous id stays there. Raises NoIdentity
-    where neither is set, InvalidInput for an id that stands for nobody ("null", "guest", ...).
+    Raises NoIdentity where neither is set, InvalidInput for an id that stands for nobody ("null",
+    "guest", ...). Which profile that is, and whether both become one, is said by `judging.whose`.
     """
     profile = known or anonymous
     if not profile:
         raise NoIdentity("neither userId nor anonymousId says whose call it is")
     check_id("userId" if known else "anonymousId", profile)
-    return profile
 
 
 def text_of(field: str, value: object) -> str:

@@ -8,20 +8,26 @@ import orjson
 from hairspring.contracts.event.v1 import event_pb2
 from hairspring.runtime.errors import InvalidInput
 from hairspring.services.ingest.collecting.bodies import Damaged, Envelope
-from hairspring.services.ingest.collecting.identity import NoIdentity, profile_of, text_of
+from hairspring.services.ingest.collecting.identity import NoIdentity, check_identity, text_of
 from hairspring.services.ingest.collecting.kinds import Kind, kind_of
 from hairspring.services.ingest.collecting.timing import Times, time_of
 from hairspring.services.ingest.judging import check_id
+from hairspring.wire.events import PROFILE_ALIASED
 from hairspring.wire.times import set_ms
 
 VIEWS = {Kind.PAGE: "Page Viewed", Kind.SCREEN: "Screen Viewed"}
 GROUP_JOINED = "Group Joined"
-PROFILE_ALIASED = "Profile Aliased"
 
 OURS = ("Hairspring", "Segment.io", "RudderStack")
 """The names under `integrations` by which a sender means us."""
 
 DAY_MS = 86_400_000
+
+_TYPES = {
+    Kind.IDENTIFY: event_pb2.EVENT_TYPE_IDENTIFY,
+    Kind.ALIAS: event_pb2.EVENT_TYPE_ALIAS,
+}
+"""All others are events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,19 +110,20 @@ def _event(
         raise _No("not_for_us", "its integrations say that it is not to be processed")
     known = text_of("userId", payload.get("userId"))
     anonymous = text_of("anonymousId", payload.get("anonymousId"))
-    profile = profile_of(known, anonymous)
+    check_identity(known, anonymous)
     context = _context(payload, envelope)
     name, properties = _content(kind, payload, context)
     event = event_pb2.Event(
         message_id=text_of("messageId", payload.get("messageId")),
-        profile_id=profile,
+        profile_id=known,
+        anonymous_id=anonymous,
         name=name,
-        type=event_pb2.EVENT_TYPE_TRACK if name else event_pb2.EVENT_TYPE_IDENTIFY,
+        type=_TYPES.get(kind, event_pb2.EVENT_TYPE_TRACK),
         properties_json=dumped(properties) if properties else b"{}",
         context_json=dumped(context) if context else b"",
     )
-    if anonymous and known:
-        event.anonymous_id = anonymous
+    if kind is Kind.ALIAS:
+        event.previous_id = properties["previous_id"]
     _set_times(event, times)
     return event
 

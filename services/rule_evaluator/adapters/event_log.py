@@ -58,21 +58,34 @@ class EventLog:
         self, workspace: str, profiles: Sequence[str], through: int
     ) -> dict[str, list[EventRecord]]:
         """Reads the events of profiles up to a position, each in log order."""
+        found = await self._list(workspace, profiles, through, with_import_ends=False)
+        return {profile: _events(records) for profile, records in found.items()}
+
+    async def lives(
+        self, workspace: str, profiles: Sequence[str], through: int
+    ) -> dict[str, list[EventRecord]]:
+        """Reads all that is recorded of profiles up to a position, and where imports ended, each
+        in log order.
+        """
+        return await self._list(workspace, profiles, through, with_import_ends=True)
+
+    async def _list(
+        self, workspace: str, profiles: Sequence[str], through: int, *, with_import_ends: bool
+    ) -> dict[str, list[EventRecord]]:
         found: dict[str, list[EventRecord]] = {profile: [] for profile in profiles}
         for start in range(0, len(profiles), HISTORY_PROFILES):
             request = event_log_service_pb2.ListEventsRequest(
                 workspace_id=workspace,
                 profile_ids=profiles[start : start + HISTORY_PROFILES],
                 through_position=through,
+                with_import_ends=with_import_ends,
             )
+            asked = list(request.profile_ids)
             while True:
                 response = await self._stub.ListEvents(request, timeout=READ_SECONDS)
                 for record in response.records:
-                    body = record.WhichOneof("body")
-                    if body == "event":
-                        found[record.profile_id].append(record)
-                    elif body == "profile_deleted":  # What is before it is being erased.
-                        found[record.profile_id].clear()
+                    for profile in [record.profile_id] if record.profile_id else asked:
+                        found[profile].append(record)
                 if not response.next_page_token:
                     break
                 request.page_token = response.next_page_token
@@ -113,6 +126,18 @@ class EventLog:
         )
         return ms_of(response, "kept_since_time")
 
+    async def resolve(
+        self, workspace: str, profiles: Sequence[str]
+    ) -> dict[str, event_log_service_pb2.ResolvedProfile]:
+        """Tells which of these ids (at most 500) are part of other profiles now."""
+        response = await self._stub.ResolveProfiles(
+            event_log_service_pb2.ResolveProfilesRequest(
+                workspace_id=workspace, profile_ids=profiles
+            ),
+            timeout=READ_SECONDS,
+        )
+        return {one.former_profile_id: one for one in response.profiles}
+
     async def get(self, workspace: str, positions: Collection[int]) -> dict[int, EventRecord]:
         """Reads single events by position; what is beyond the retention is missing."""
         response = await self._stub.GetEvents(
@@ -122,3 +147,15 @@ class EventLog:
             timeout=READ_SECONDS,
         )
         return {record.position: record for record in response.records}
+
+
+def _events(records: Sequence[EventRecord]) -> list[EventRecord]:
+    """The events of a history, but for those of before a deletion: they are being erased."""
+    found: list[EventRecord] = []
+    for record in records:
+        body = record.WhichOneof("body")
+        if body == "event":
+            found.append(record)
+        elif body == "profile_deleted":
+            found.clear()
+    return found

@@ -12,12 +12,13 @@ from hairspring.wire.times import from_ms, set_ms
 MOST_BYTES = 4_000_000
 
 
-def to_response(found: Explained) -> membership_service_pb2.ExplainMembershipResponse:
-    """Translate an explanation."""
+def to_response(found: Explained, profile: str) -> membership_service_pb2.ExplainMembershipResponse:
+    """Translate an explanation of a profile."""
     account = found.account
     teller = _Teller(found.events)
     response = membership_service_pb2.ExplainMembershipResponse(
         member=account.member,
+        profile_id=profile,
         remark=account.remark,
         conditions=[teller.condition(part) for part in account.conditions],
         read_time=from_ms(found.at),

@@ -1,6 +1,6 @@
 """MembershipService and ProfileService: who is where, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import grpc
 import orjson
@@ -106,12 +106,69 @@ class MembershipHandlers(MembershipServiceServicer, ProfileServiceServicer):
 
         def read(key: Key, stored: Stored) -> None:
             for segment in asked[key.profile]:
-                answers[key.profile, segment] = _answer(stored, segment)
+                answers[key.profile, segment] = _answer(key.profile, stored, segment)
 
-        await self._look(list(keys.values()), read)
+        unknown: list[str] = []
+
+        def read_known(key: Key, stored: Stored) -> None:
+            read(key, stored)
+            if stored.state.clock is None:
+                unknown.append(key.profile)
+
+        await self._look(list(keys.values()), read_known)
+        if unknown:
+            await self._name_survivors(workspace, unknown, asked, answers)
         return membership_service_pb2.CheckMembershipsResponse(
             answers=[answers[q.profile_id, q.segment] for q in request.questions]
         )
+
+    async def _name_survivors(
+        self,
+        workspace: str,
+        unknown: Sequence[str],
+        asked: Mapping[str, Collection[str]],
+        answers: dict[tuple[str, str], membership_service_pb2.MembershipAnswer],
+    ) -> None:
+        """Names in the answers whose profile those are by now of whom nothing is known any more.
+
+        They are asked about only after the look: an id that was linked before it is found.
+        """
+        for profile, now in (await self.survivors(workspace, unknown)).items():
+            for segment in asked[profile]:
+                answers[profile, segment].profile_id = now
+
+    async def survivors(self, workspace: str, profiles: Sequence[str]) -> dict[str, str]:
+        """Tells of which profiles these ids are part by now, as ingest has it."""
+        try:
+            found = await self._events.resolve(workspace, profiles)
+        except grpc.aio.AioRpcError as error:
+            raise Unavailable(
+                f"ingest cannot say just now whose ids these are ({error.details()}); try again"
+            ) from error
+        return {former: one.profile_id for former, one in found.items()}
+
+    async def explained_profile(
+        self, request: membership_service_pb2.ExplainMembershipRequest
+    ) -> str:
+        """Tells whom an explanation of an id is about: the profile that it is part of by now.
+
+        Of a moment before it became that, and of a transition of its own, it is about the id.
+        """
+        workspace, profile = workspace_of(request.workspace_id), request.profile_id
+        try:
+            found = (await self._events.resolve(workspace, [profile])).get(profile)
+        except grpc.aio.AioRpcError:
+            return profile  # Whoever explains it will hear of that too.
+        kind = request.WhichOneof("moment")
+        if found is None:
+            return profile
+        if kind == "read_time" and to_ms(request.read_time) < to_ms(found.merge_time):
+            return profile
+        if kind == "transition_position":
+            own = await self._explaining.records(self._key(workspace, profile))
+            if any(record.position == request.transition_position for record in own):
+                return profile
+        return found.profile_id
 
     async def ExplainMembership(
         self,
@@ -130,12 +187,11 @@ class MembershipHandlers(MembershipServiceServicer, ProfileServiceServicer):
             )
             if moment.hindsight and moment.position is not None:
                 raise InvalidInput("hindsight needs a read_time, not a transition_position")
-            return to_response(
-                await self._explaining.explain(key, request.segment, moment, self._clock())
-            )
+            explained = await self._explaining.explain(key, request.segment, moment, self._clock())
+            return to_response(explained, key.profile)
         if request.hindsight:
             raise InvalidInput("hindsight needs a read_time; as of now, everything is known")
-        return to_response(await self._explain_now(key, request.segment))
+        return to_response(await self._explain_now(key, request.segment), key.profile)
 
     async def _explain_now(self, key: Key, name: str) -> Explained:
         await self._require_segment(key.workspace, name)
@@ -201,9 +257,11 @@ class MembershipHandlers(MembershipServiceServicer, ProfileServiceServicer):
         return Key(shard_of(workspace, profile, self._shard_count), workspace, profile)
 
 
-def _answer(stored: Stored, segment: str) -> membership_service_pb2.MembershipAnswer:
+def _answer(profile: str, stored: Stored, segment: str) -> membership_service_pb2.MembershipAnswer:
     answer = membership_service_pb2.MembershipAnswer(
-        traits_json=orjson.dumps(stored.state.current_traits()), incomplete=stored.incomplete
+        profile_id=profile,
+        traits_json=orjson.dumps(stored.state.current_traits()),
+        incomplete=stored.incomplete,
     )
     state = stored.state.segments.get(segment)
     if state is not None and state.member:

@@ -17,6 +17,7 @@ from typing import IO
 import orjson
 from hairspring.contracts.event.v1 import event_log_service_pb2 as log_pb
 from hairspring.contracts.event.v1 import event_log_service_pb2_grpc as log_grpc
+from hairspring.contracts.event.v1 import event_pb2
 from hairspring.definitions import Kind, catalog_from_bodies
 from hairspring.engine.events import Event
 from hairspring.engine.past import Entry, judged
@@ -30,7 +31,8 @@ from hairspring.services.rule_evaluator.previewing.question import (
     Question,
     from_line,
 )
-from hairspring.wire.inputs import to_entry
+from hairspring.wire.inputs import to_entries
+from hairspring.wire.times import to_ms
 
 NICENESS = 10
 READ_SECONDS = 60.0
@@ -82,7 +84,7 @@ class Worker:
 
     async def _read(self, profiles: Sequence[str]) -> tuple[dict[str, list[Entry]], list[Finished]]:
         """Read the histories of profiles, and which imports have finished."""
-        found: dict[str, list[Entry]] = {profile: [] for profile in profiles}
+        found: dict[str, list[event_pb2.EventRecord]] = {profile: [] for profile in profiles}
         ends: dict[str, Finished] = {}
         request = log_pb.ListEventsRequest(
             workspace_id=self._question.workspace,
@@ -94,16 +96,14 @@ class Worker:
         while True:
             response = await self._stub.ListEvents(request, timeout=READ_SECONDS)
             for record in response.records:
-                if record.WhichOneof("body") == "profile_deleted":
-                    found[record.profile_id].clear()
-                    continue
-                entry = to_entry(record)
-                if isinstance(entry, Finished):
-                    ends[entry.import_id] = entry
+                if record.WhichOneof("body") == "import_finished":
+                    end = Finished(record.import_finished.import_id, to_ms(record.accept_time))
+                    ends[end.import_id] = end
                 else:
-                    found[record.profile_id].append(entry)
+                    found[record.profile_id].append(record)
             if not response.next_page_token:
-                return found, list(ends.values())
+                entries = {profile: to_entries(records) for profile, records in found.items()}
+                return entries, list(ends.values())
             request.page_token = response.next_page_token
 
 

@@ -8,6 +8,7 @@ import pytest
 from hairspring.log.memory import MemoryLog
 from hairspring.log.port import LogError
 
+from tests.contract.log.linking_contract import MERGING, LinkingContract
 from tests.contract.log.log_contract import LogContract, entry
 
 
@@ -30,3 +31,10 @@ class TestMemory(LogContract):
         now[0] = 4_000
         (second,) = await log.append([entry()])
         assert (first.accepted_at, second.accepted_at) == (5_000, 5_000)
+
+
+class TestMemoryLinking(LinkingContract):
+    @pytest.fixture
+    def linking(self) -> MemoryLog:
+        """An empty log that merges, on the machine's clock."""
+        return MemoryLog(lambda: time.time_ns() // 1_000_000, merging=MERGING)

@@ -8,8 +8,9 @@ import asyncpg
 import pytest
 from hairspring.log.postgres import PostgresLog
 
+from tests.contract.log.linking_contract import MERGING, LinkingContract
 from tests.contract.log.log_contract import LogContract
-from tests.contract.log.opened import open_log
+from tests.contract.log.opened import SCHEMA, open_log
 
 
 class TestPostgres(LogContract):
@@ -25,3 +26,19 @@ class TestPostgres(LogContract):
         connection = await asyncpg.connect(database_url)
         yield connection
         await connection.close()
+
+
+class TestPostgresLinking(LinkingContract):
+    @pytest.fixture
+    async def linking(self, database_url: str) -> AsyncIterator[PostgresLog]:
+        """An empty log that merges, in a database of its own."""
+        async with open_log(database_url) as opened:
+            yield PostgresLog(opened.pool, opened.notices, SCHEMA, merging=MERGING)
+
+
+class TestPostgresOfAMergingService(TestPostgres):
+    @pytest.fixture
+    async def log(self, database_url: str) -> AsyncIterator[PostgresLog]:
+        """An empty log that could merge, and is given nothing to merge."""
+        async with open_log(database_url) as opened:
+            yield PostgresLog(opened.pool, opened.notices, SCHEMA, merging=MERGING)

@@ -244,3 +244,28 @@ async def test_all_that_is_kept_of_a_deleted_profile_goes(kept: Kept) -> None:
     assert noted.erased == {
         "states": 1, "memberships": 1, "fills": 1, "rebuilds": 1, "quarantine": 0
     }  # fmt: skip
+
+
+async def test_of_a_profile_that_is_gone_nothing_is_kept(kept: Kept) -> None:
+    """Its state, its timer, what waits of it and what is set aside go in one commit."""
+    store, owned, _ = kept
+    both = {1: owned[1], 2: owned[2]}
+    await store.commit(
+        Effects(
+            owned=both,
+            position=3,
+            states=[Saved(ANNA, encode(STATE), 2_000), Saved(BEA, encode(STATE), 2_000)],
+            fills=[Filled(ANNA, encode(STATE)), Filled(BEA, encode(STATE))],
+            members=[Member(ANNA, "s", 900), Member(BEA, "s", 900)],
+            touched=[Rebuild(key=ANNA, cause="i"), Rebuild(key=BEA, cause="i")],
+        )
+    )
+    await store.commit(
+        Effects(owned=both, position=4, members=[Member(ANNA, "s", None)], gone=[ANNA])
+    )
+    found = await store.load([ANNA, BEA])
+    assert found[ANNA].state.clock is None
+    assert (found[ANNA].due_at, found[ANNA].rebuilds, found[ANNA].fill) == (None, [], None)
+    assert found[BEA].state.clock == 1_000
+    assert [key.profile for key, _ in await store.due([1, 2], 9_000, 10)] == ["bea"]
+    assert await store.members("default", "s", "", 10) == [Page("bea", 900)]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hairspring.engine.conditions import Condition
 from hairspring.engine.events import Event, EventKind
 from hairspring.engine.plan import Plan
-from hairspring.engine.records import Dropped, Held, Matched, Record, Transition
+from hairspring.engine.records import Dropped, Held, Matched, Merged, Record, Transition
 from hairspring.engine.segments import Segment
 from hairspring.engine.state import ProfileState
 from hairspring.engine.step import Passed, Step, step
@@ -112,6 +112,8 @@ def _line(record: Record) -> str:
             return f"{record.rise_at} dropped {record.segment} by {record.reason}"
         case Matched():
             return f"{record.event.time} matched {record.event.name}"
+        case Merged():
+            return f"{record.at} merged with {record.former}"
 
 
 def segment(enter: Condition, name: str = "carts", **more: object) -> Segment:

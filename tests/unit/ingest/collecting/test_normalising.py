@@ -67,14 +67,12 @@ def test_a_track_is_the_event_that_it_names() -> None:
             "Group Joined",
             {"group_id": "7", "traits": {"plan": "pro"}},
         ),
-        ({"type": "alias", "previousId": "old"}, "Profile Aliased", {"previous_id": "old"}),
-        ({"type": "Alias", "anonymousId": "a1"}, "Profile Aliased", {"previous_id": "a1"}),
     ],
 )
 def test_other_calls_are_events_with_a_name_of_ours(
     payload: dict[str, Any], name: str, expected: dict[str, Any]
 ) -> None:
-    """Pages, screens, groups and aliases keep what they say as properties."""
+    """Pages, screens and groups keep what they say as properties."""
     event = made({"userId": "ada", **payload})
     assert (event.name, event.type) == (name, event_pb2.EVENT_TYPE_TRACK)
     assert properties(event) == expected
@@ -92,6 +90,23 @@ def test_traits_come_from_the_call_and_from_its_context() -> None:
     )
     assert (event.name, event.type) == ("", event_pb2.EVENT_TYPE_IDENTIFY)
     assert properties(event) == {"name": "Ada", "email": "ada@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("payload", "previous"),
+    [
+        ({"type": "alias", "previousId": "old"}, "old"),
+        ({"type": "alias", "previousId": "old", "anonymousId": "a1"}, "old"),
+        ({"type": "Alias", "anonymousId": "a1"}, "a1"),
+    ],
+)
+def test_an_alias_names_the_id_that_is_the_same_persons(
+    payload: dict[str, Any], previous: str
+) -> None:
+    """It is the previous id, else the anonymous one."""
+    event = made({"userId": "ada", **payload})
+    assert (event.type, event.profile_id) == (event_pb2.EVENT_TYPE_ALIAS, "ada")
+    assert event.previous_id == previous
 
 
 @pytest.mark.parametrize("nothing", [None, [], "", {}])
@@ -125,7 +140,8 @@ def test_the_context_of_the_batch_lies_below_that_of_the_call() -> None:
 )
 def test_whose_call_it_is(ids: dict[str, Any], profile: str) -> None:
     """The known id, else the anonymous one; numbers are ids too, null and blanks are none."""
-    assert made({"type": "track", "event": "X", **ids}).profile_id == profile
+    event = made({"type": "track", "event": "X", **ids})
+    assert (event.profile_id or event.anonymous_id) == profile
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ class ListEventsRequest(_message.Message):
     """Tells also since when events are kept. `profile_ids` may then be empty."""
     @_builtins.property
     def profile_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The profiles, at most 500."""
+        """The profiles, at most 500. The history of a profile holds that of all others that have become part of it."""
 
     @_builtins.property
     def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -259,6 +259,90 @@ class GetEventsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetEventsResponse: _TypeAlias = GetEventsResponse  # noqa: Y015
+
+@_typing.final
+class ResolveProfilesRequest(_message.Message):
+    """Asks whose ids are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKSPACE_ID_FIELD_NUMBER: _builtins.int
+    PROFILE_IDS_FIELD_NUMBER: _builtins.int
+    workspace_id: _builtins.str
+    """The workspace. Empty means "default"."""
+    @_builtins.property
+    def profile_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids, at most 500."""
+
+    def __init__(
+        self,
+        *,
+        workspace_id: _builtins.str = ...,
+        profile_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile_ids", b"profile_ids", "workspace_id", b"workspace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveProfilesRequest: _TypeAlias = ResolveProfilesRequest  # noqa: Y015
+
+@_typing.final
+class ResolveProfilesResponse(_message.Message):
+    """Tells of the ids that became part of another profile; one that stands for itself is left out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def profiles(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResolvedProfile]:
+        """The ids."""
+
+    def __init__(
+        self,
+        *,
+        profiles: _abc.Iterable[Global___ResolvedProfile] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profiles", b"profiles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveProfilesResponse: _TypeAlias = ResolveProfilesResponse  # noqa: Y015
+
+@_typing.final
+class ResolvedProfile(_message.Message):
+    """An id that became part of a profile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMER_PROFILE_ID_FIELD_NUMBER: _builtins.int
+    PROFILE_ID_FIELD_NUMBER: _builtins.int
+    MERGE_TIME_FIELD_NUMBER: _builtins.int
+    former_profile_id: _builtins.str
+    """The id asked for."""
+    profile_id: _builtins.str
+    """The profile that it is part of now."""
+    @_builtins.property
+    def merge_time(self) -> _timestamp_pb2.Timestamp:
+        """When that began, by the log's clock."""
+
+    def __init__(
+        self,
+        *,
+        former_profile_id: _builtins.str = ...,
+        profile_id: _builtins.str = ...,
+        merge_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["merge_time", b"merge_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["former_profile_id", b"former_profile_id", "merge_time", b"merge_time", "profile_id", b"profile_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolvedProfile: _TypeAlias = ResolvedProfile  # noqa: Y015
 
 @_typing.final
 class ReachBarrierRequest(_message.Message):

@@ -50,6 +50,11 @@ class EventLogServiceStub:
                 request_serializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.GetEventsRequest.SerializeToString,
                 response_deserializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.GetEventsResponse.FromString,
                 _registered_method=True)
+        self.ResolveProfiles = channel.unary_unary(
+                '/hairspring.event.v1.EventLogService/ResolveProfiles',
+                request_serializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ResolveProfilesRequest.SerializeToString,
+                response_deserializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ResolveProfilesResponse.FromString,
+                _registered_method=True)
         self.ReachBarrier = channel.unary_unary(
                 '/hairspring.event.v1.EventLogService/ReachBarrier',
                 request_serializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ReachBarrierRequest.SerializeToString,
@@ -82,6 +87,13 @@ class EventLogServiceServicer:
 
     def GetEvents(self, request, context):
         """Reads single events by their positions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveProfiles(self, request, context):
+        """Tells whose profile ids are now: where one became part of another, of which.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +132,11 @@ def add_EventLogServiceServicer_to_server(servicer, server):
                     servicer.GetEvents,
                     request_deserializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.GetEventsRequest.FromString,
                     response_serializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.GetEventsResponse.SerializeToString,
+            ),
+            'ResolveProfiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveProfiles,
+                    request_deserializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ResolveProfilesRequest.FromString,
+                    response_serializer=hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ResolveProfilesResponse.SerializeToString,
             ),
             'ReachBarrier': grpc.unary_unary_rpc_method_handler(
                     servicer.ReachBarrier,
@@ -214,6 +231,33 @@ class EventLogService:
             '/hairspring.event.v1.EventLogService/GetEvents',
             hairspring_dot_event_dot_v1_dot_event__log__service__pb2.GetEventsRequest.SerializeToString,
             hairspring_dot_event_dot_v1_dot_event__log__service__pb2.GetEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveProfiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hairspring.event.v1.EventLogService/ResolveProfiles',
+            hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ResolveProfilesRequest.SerializeToString,
+            hairspring_dot_event_dot_v1_dot_event__log__service__pb2.ResolveProfilesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class EventLogServiceStub:
     """Lists the recorded history of profiles, each in the order of the log."""
     GetEvents: _grpc.UnaryUnaryMultiCallable[_event_log_service_pb2.GetEventsRequest, _event_log_service_pb2.GetEventsResponse]
     """Reads single events by their positions."""
+    ResolveProfiles: _grpc.UnaryUnaryMultiCallable[_event_log_service_pb2.ResolveProfilesRequest, _event_log_service_pb2.ResolveProfilesResponse]
+    """Tells whose profile ids are now: where one became part of another, of which."""
     ReachBarrier: _grpc.UnaryUnaryMultiCallable[_event_log_service_pb2.ReachBarrierRequest, _event_log_service_pb2.ReachBarrierResponse]
     """Answers the head of the log once everything in flight has been committed:
     whatever is accepted after the answer has a later `accept_time` than the one in it.
@@ -59,6 +61,8 @@ class EventLogServiceAsyncStub(EventLogServiceStub):
     """Lists the recorded history of profiles, each in the order of the log."""
     GetEvents: _aio.UnaryUnaryMultiCallable[_event_log_service_pb2.GetEventsRequest, _event_log_service_pb2.GetEventsResponse]  # type: ignore[assignment]
     """Reads single events by their positions."""
+    ResolveProfiles: _aio.UnaryUnaryMultiCallable[_event_log_service_pb2.ResolveProfilesRequest, _event_log_service_pb2.ResolveProfilesResponse]  # type: ignore[assignment]
+    """Tells whose profile ids are now: where one became part of another, of which."""
     ReachBarrier: _aio.UnaryUnaryMultiCallable[_event_log_service_pb2.ReachBarrierRequest, _event_log_service_pb2.ReachBarrierResponse]  # type: ignore[assignment]
     """Answers the head of the log once everything in flight has been committed:
     whatever is accepted after the answer has a later `accept_time` than the one in it.
@@ -94,6 +98,14 @@ class EventLogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_event_log_service_pb2.GetEventsResponse, _abc.Awaitable[_event_log_service_pb2.GetEventsResponse]]:
         """Reads single events by their positions."""
+
+    @_abc_1.abstractmethod
+    def ResolveProfiles(
+        self,
+        request: _event_log_service_pb2.ResolveProfilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_event_log_service_pb2.ResolveProfilesResponse, _abc.Awaitable[_event_log_service_pb2.ResolveProfilesResponse]]:
+        """Tells whose profile ids are now: where one became part of another, of which."""
 
     @_abc_1.abstractmethod
     def ReachBarrier(

@@ -26,29 +26,33 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhairspring/event/v1/event.proto\x12\x13hairspring.event.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x02\n\x05\x45vent\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61nonymous_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12,\n\x04type\x18\x05 \x01(\x0e\x32\x1e.hairspring.event.v1.EventType\x12.\n\noccur_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fproperties_json\x18\x07 \x01(\x0c\x12+\n\nproperties\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x14\n\x0c\x63ontext_json\x18\t \x01(\x0c\x12+\n\x06timing\x18\n \x01(\x0b\x32\x1b.hairspring.event.v1.Timing\"\xd8\x02\n\rRecordedEvent\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12,\n\x04type\x18\x03 \x01(\x0e\x32\x1e.hairspring.event.v1.EventType\x12.\n\noccur_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\roriginal_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fproperties_json\x18\x06 \x01(\x0c\x12\x14\n\x0c\x63ontext_json\x18\x07 \x01(\x0c\x12\x11\n\timport_id\x18\x08 \x01(\t\x12\x0f\n\x07too_old\x18\t \x01(\x08\x12+\n\x06timing\x18\n \x01(\x0b\x32\x1b.hairspring.event.v1.Timing\x12\x14\n\x0c\x61nonymous_id\x18\x0b \x01(\t\"\xc9\x01\n\x06Timing\x12\x31\n\roriginal_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tsend_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0creceive_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x04rule\x18\x04 \x01(\x0e\x32\x1d.hairspring.event.v1.TimeRule\"7\n\x0eImportFinished\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x12\n\nwith_flows\x18\x02 \x01(\x08\"%\n\x0eProfileDeleted\x12\x13\n\x0b\x64\x65letion_id\x18\x01 \x01(\t\"\xc6\x02\n\x0b\x45ventRecord\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\r\n\x05shard\x18\x02 \x01(\x05\x12\x14\n\x0cworkspace_id\x18\x03 \x01(\t\x12\x12\n\nprofile_id\x18\x04 \x01(\t\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x05\x65vent\x18\x06 \x01(\x0b\x32\".hairspring.event.v1.RecordedEventH\x00\x12>\n\x0fimport_finished\x18\x07 \x01(\x0b\x32#.hairspring.event.v1.ImportFinishedH\x00\x12>\n\x0fprofile_deleted\x18\x0b \x01(\x0b\x32#.hairspring.event.v1.ProfileDeletedH\x00\x42\x06\n\x04\x62ody\"\xbe\x01\n\x0e\x45ventReference\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x12\n\nmessage_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\noccur_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fproperties_json\x18\x05 \x01(\x0c\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x8b\x01\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45VENT_TYPE_TRACK\x10\x01\x12\x17\n\x13\x45VENT_TYPE_IDENTIFY\x10\x02\x12\x17\n\x13\x45VENT_TYPE_ADD_TAGS\x10\x03\x12\x1a\n\x16\x45VENT_TYPE_REMOVE_TAGS\x10\x04*\xa4\x01\n\x08TimeRule\x12\x19\n\x15TIME_RULE_UNSPECIFIED\x10\x00\x12\x17\n\x13TIME_RULE_CORRECTED\x10\x01\x12\x15\n\x11TIME_RULE_AS_TOLD\x10\x02\x12\x1b\n\x17TIME_RULE_TOO_FAR_APART\x10\x03\x12\x16\n\x12TIME_RULE_RECEIVED\x10\x04\x12\x18\n\x14TIME_RULE_UNREADABLE\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhairspring/event/v1/event.proto\x12\x13hairspring.event.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x02\n\x05\x45vent\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61nonymous_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12,\n\x04type\x18\x05 \x01(\x0e\x32\x1e.hairspring.event.v1.EventType\x12.\n\noccur_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fproperties_json\x18\x07 \x01(\x0c\x12+\n\nproperties\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x14\n\x0c\x63ontext_json\x18\t \x01(\x0c\x12+\n\x06timing\x18\n \x01(\x0b\x32\x1b.hairspring.event.v1.Timing\x12\x13\n\x0bprevious_id\x18\x0b \x01(\t\"\xd8\x02\n\rRecordedEvent\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12,\n\x04type\x18\x03 \x01(\x0e\x32\x1e.hairspring.event.v1.EventType\x12.\n\noccur_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\roriginal_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fproperties_json\x18\x06 \x01(\x0c\x12\x14\n\x0c\x63ontext_json\x18\x07 \x01(\x0c\x12\x11\n\timport_id\x18\x08 \x01(\t\x12\x0f\n\x07too_old\x18\t \x01(\x08\x12+\n\x06timing\x18\n \x01(\x0b\x32\x1b.hairspring.event.v1.Timing\x12\x14\n\x0c\x61nonymous_id\x18\x0b \x01(\t\"%\n\nMergedAway\x12\x17\n\x0finto_profile_id\x18\x01 \x01(\t\"!\n\x06Merged\x12\x17\n\x0f\x66rom_profile_id\x18\x01 \x01(\t\"\xc9\x01\n\x06Timing\x12\x31\n\roriginal_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tsend_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0creceive_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x04rule\x18\x04 \x01(\x0e\x32\x1d.hairspring.event.v1.TimeRule\"7\n\x0eImportFinished\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x12\n\nwith_flows\x18\x02 \x01(\x08\"%\n\x0eProfileDeleted\x12\x13\n\x0b\x64\x65letion_id\x18\x01 \x01(\t\"\xc8\x03\n\x0b\x45ventRecord\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\r\n\x05shard\x18\x02 \x01(\x05\x12\x14\n\x0cworkspace_id\x18\x03 \x01(\t\x12\x12\n\nprofile_id\x18\x04 \x01(\t\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x05\x65vent\x18\x06 \x01(\x0b\x32\".hairspring.event.v1.RecordedEventH\x00\x12>\n\x0fimport_finished\x18\x07 \x01(\x0b\x32#.hairspring.event.v1.ImportFinishedH\x00\x12\x36\n\x0bmerged_away\x18\x08 \x01(\x0b\x32\x1f.hairspring.event.v1.MergedAwayH\x00\x12-\n\x06merged\x18\t \x01(\x0b\x32\x1b.hairspring.event.v1.MergedH\x00\x12>\n\x0fprofile_deleted\x18\x0b \x01(\x0b\x32#.hairspring.event.v1.ProfileDeletedH\x00\x12\x19\n\x11\x66ormer_profile_id\x18\n \x01(\tB\x06\n\x04\x62ody\"\xbe\x01\n\x0e\x45ventReference\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x12\n\nmessage_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\noccur_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fproperties_json\x18\x05 \x01(\x0c\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa1\x01\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45VENT_TYPE_TRACK\x10\x01\x12\x17\n\x13\x45VENT_TYPE_IDENTIFY\x10\x02\x12\x17\n\x13\x45VENT_TYPE_ADD_TAGS\x10\x03\x12\x1a\n\x16\x45VENT_TYPE_REMOVE_TAGS\x10\x04\x12\x14\n\x10\x45VENT_TYPE_ALIAS\x10\x05*\xa4\x01\n\x08TimeRule\x12\x19\n\x15TIME_RULE_UNSPECIFIED\x10\x00\x12\x17\n\x13TIME_RULE_CORRECTED\x10\x01\x12\x15\n\x11TIME_RULE_AS_TOLD\x10\x02\x12\x1b\n\x17TIME_RULE_TOO_FAR_APART\x10\x03\x12\x16\n\x12TIME_RULE_RECEIVED\x10\x04\x12\x18\n\x14TIME_RULE_UNREADABLE\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.event.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTTYPE']._serialized_start=1606
-  _globals['_EVENTTYPE']._serialized_end=1745
-  _globals['_TIMERULE']._serialized_start=1748
-  _globals['_TIMERULE']._serialized_end=1912
+  _globals['_EVENTTYPE']._serialized_start=1831
+  _globals['_EVENTTYPE']._serialized_end=1992
+  _globals['_TIMERULE']._serialized_start=1995
+  _globals['_TIMERULE']._serialized_end=2159
   _globals['_EVENT']._serialized_start=120
-  _globals['_EVENT']._serialized_end=434
-  _globals['_RECORDEDEVENT']._serialized_start=437
-  _globals['_RECORDEDEVENT']._serialized_end=781
-  _globals['_TIMING']._serialized_start=784
-  _globals['_TIMING']._serialized_end=985
-  _globals['_IMPORTFINISHED']._serialized_start=987
-  _globals['_IMPORTFINISHED']._serialized_end=1042
-  _globals['_PROFILEDELETED']._serialized_start=1044
-  _globals['_PROFILEDELETED']._serialized_end=1081
-  _globals['_EVENTRECORD']._serialized_start=1084
-  _globals['_EVENTRECORD']._serialized_end=1410
-  _globals['_EVENTREFERENCE']._serialized_start=1413
-  _globals['_EVENTREFERENCE']._serialized_end=1603
+  _globals['_EVENT']._serialized_end=455
+  _globals['_RECORDEDEVENT']._serialized_start=458
+  _globals['_RECORDEDEVENT']._serialized_end=802
+  _globals['_MERGEDAWAY']._serialized_start=804
+  _globals['_MERGEDAWAY']._serialized_end=841
+  _globals['_MERGED']._serialized_start=843
+  _globals['_MERGED']._serialized_end=876
+  _globals['_TIMING']._serialized_start=879
+  _globals['_TIMING']._serialized_end=1080
+  _globals['_IMPORTFINISHED']._serialized_start=1082
+  _globals['_IMPORTFINISHED']._serialized_end=1137
+  _globals['_PROFILEDELETED']._serialized_start=1139
+  _globals['_PROFILEDELETED']._serialized_end=1176
+  _globals['_EVENTRECORD']._serialized_start=1179
+  _globals['_EVENTRECORD']._serialized_end=1635
+  _globals['_EVENTREFERENCE']._serialized_start=1638
+  _globals['_EVENTREFERENCE']._serialized_end=1828
 # @@protoc_insertion_point(module_scope)

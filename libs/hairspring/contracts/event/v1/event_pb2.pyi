@@ -35,6 +35,8 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """Tags are attached; the properties hold them as a list `tags`."""
     EVENT_TYPE_REMOVE_TAGS: _EventType.ValueType  # 4
     """Tags are taken off; the properties hold them as a list `tags`."""
+    EVENT_TYPE_ALIAS: _EventType.ValueType  # 5
+    """The profile and `previous_id` are one person. Recorded as the event "Profile Aliased"."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """The kinds of calls."""
@@ -49,6 +51,8 @@ EVENT_TYPE_ADD_TAGS: EventType.ValueType  # 3
 """Tags are attached; the properties hold them as a list `tags`."""
 EVENT_TYPE_REMOVE_TAGS: EventType.ValueType  # 4
 """Tags are taken off; the properties hold them as a list `tags`."""
+EVENT_TYPE_ALIAS: EventType.ValueType  # 5
+"""The profile and `previous_id` are one person. Recorded as the event "Profile Aliased"."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
 class _TimeRule:
@@ -103,6 +107,7 @@ class Event(_message.Message):
     PROPERTIES_FIELD_NUMBER: _builtins.int
     CONTEXT_JSON_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
+    PREVIOUS_ID_FIELD_NUMBER: _builtins.int
     message_id: _builtins.str
     """Names this event once and for all. Sending the same id again is a repeat and is not recorded twice.
     At most 255 characters. Left empty, an id is made at the door, and a retry is then a second event.
@@ -110,7 +115,9 @@ class Event(_message.Message):
     profile_id: _builtins.str
     """Whose event it is: the id of a known person. At most 255 characters."""
     anonymous_id: _builtins.str
-    """Whose event it is where no known id exists yet. Used when `profile_id` is empty."""
+    """Whose event it is where no known id exists yet. Used when `profile_id` is empty.
+    Beside a `profile_id`, an EVENT_TYPE_IDENTIFY says that both are one person from then on.
+    """
     name: _builtins.str
     """What happened, such as "Product Added". Required for EVENT_TYPE_TRACK, at most 255 characters."""
     type: Global___EventType.ValueType
@@ -121,6 +128,8 @@ class Event(_message.Message):
     """
     context_json: _builtins.bytes
     """Where it happened (page, library, locale, ...): a JSON object as UTF-8 bytes."""
+    previous_id: _builtins.str
+    """For EVENT_TYPE_ALIAS: the id that is the same person's as `profile_id`. At most 255 characters."""
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened. Left out, it is the time of acceptance; a later one is bounded by it."""
@@ -146,10 +155,11 @@ class Event(_message.Message):
         properties: _struct_pb2.Struct | None = ...,
         context_json: _builtins.bytes = ...,
         timing: Global___Timing | None = ...,
+        previous_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time", "properties", b"properties", "timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous_id", b"anonymous_id", "context_json", b"context_json", "message_id", b"message_id", "name", b"name", "occur_time", b"occur_time", "profile_id", b"profile_id", "properties", b"properties", "properties_json", b"properties_json", "timing", b"timing", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous_id", b"anonymous_id", "context_json", b"context_json", "message_id", b"message_id", "name", b"name", "occur_time", b"occur_time", "previous_id", b"previous_id", "profile_id", b"profile_id", "properties", b"properties", "properties_json", b"properties_json", "timing", b"timing", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -222,6 +232,50 @@ class RecordedEvent(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordedEvent: _TypeAlias = RecordedEvent  # noqa: Y015
+
+@_typing.final
+class MergedAway(_message.Message):
+    """Says that a profile has become part of another: what follows of it is recorded there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTO_PROFILE_ID_FIELD_NUMBER: _builtins.int
+    into_profile_id: _builtins.str
+    """The profile that it has become part of."""
+    def __init__(
+        self,
+        *,
+        into_profile_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["into_profile_id", b"into_profile_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergedAway: _TypeAlias = MergedAway  # noqa: Y015
+
+@_typing.final
+class Merged(_message.Message):
+    """Says that another profile has become part of this one: the history of both is one from here on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_PROFILE_ID_FIELD_NUMBER: _builtins.int
+    from_profile_id: _builtins.str
+    """The profile that has become part of this one. Its history stands under its own id."""
+    def __init__(
+        self,
+        *,
+        from_profile_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_profile_id", b"from_profile_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Merged: _TypeAlias = Merged  # noqa: Y015
 
 @_typing.final
 class Timing(_message.Message):
@@ -324,7 +378,10 @@ class EventRecord(_message.Message):
     ACCEPT_TIME_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
     IMPORT_FINISHED_FIELD_NUMBER: _builtins.int
+    MERGED_AWAY_FIELD_NUMBER: _builtins.int
+    MERGED_FIELD_NUMBER: _builtins.int
     PROFILE_DELETED_FIELD_NUMBER: _builtins.int
+    FORMER_PROFILE_ID_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The place in the log: dense, in the order of commits."""
     shard: _builtins.int
@@ -333,6 +390,10 @@ class EventRecord(_message.Message):
     """The workspace."""
     profile_id: _builtins.str
     """The profile. Empty for records that concern a whole shard."""
+    former_profile_id: _builtins.str
+    """The id that the record was accepted under, where it belongs to `profile_id` by a merge since then.
+    Told in histories only.
+    """
     @_builtins.property
     def accept_time(self) -> _timestamp_pb2.Timestamp:
         """When the log accepted it. Never goes back along the log."""
@@ -344,6 +405,14 @@ class EventRecord(_message.Message):
     @_builtins.property
     def import_finished(self) -> Global___ImportFinished:
         """The end of an import."""
+
+    @_builtins.property
+    def merged_away(self) -> Global___MergedAway:
+        """The profile has become part of another."""
+
+    @_builtins.property
+    def merged(self) -> Global___Merged:
+        """Another profile has become part of this one."""
 
     @_builtins.property
     def profile_deleted(self) -> Global___ProfileDeleted:
@@ -359,13 +428,16 @@ class EventRecord(_message.Message):
         accept_time: _timestamp_pb2.Timestamp | None = ...,
         event: Global___RecordedEvent | None = ...,
         import_finished: Global___ImportFinished | None = ...,
+        merged_away: Global___MergedAway | None = ...,
+        merged: Global___Merged | None = ...,
         profile_deleted: Global___ProfileDeleted | None = ...,
+        former_profile_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "body", b"body", "event", b"event", "import_finished", b"import_finished", "profile_deleted", b"profile_deleted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "body", b"body", "event", b"event", "import_finished", b"import_finished", "merged", b"merged", "merged_away", b"merged_away", "profile_deleted", b"profile_deleted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "body", b"body", "event", b"event", "import_finished", b"import_finished", "position", b"position", "profile_deleted", b"profile_deleted", "profile_id", b"profile_id", "shard", b"shard", "workspace_id", b"workspace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "body", b"body", "event", b"event", "former_profile_id", b"former_profile_id", "import_finished", b"import_finished", "merged", b"merged", "merged_away", b"merged_away", "position", b"position", "profile_deleted", b"profile_deleted", "profile_id", b"profile_id", "shard", b"shard", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["event", "import_finished", "profile_deleted"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["event", "import_finished", "merged_away", "merged", "profile_deleted"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 

@@ -28,7 +28,7 @@ from hairspring.contracts.access.v1 import access_pb2 as hairspring_dot_access_d
 from hairspring.contracts.event.v1 import event_pb2 as hairspring_dot_event_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'hairspring/event/v1/event_service.proto\x12\x13hairspring.event.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!hairspring/access/v1/access.proto\x1a\x1fhairspring/event/v1/event.proto\"T\n\x11TrackEventRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12)\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x1a.hairspring.event.v1.Event\"F\n\x12TrackEventResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .hairspring.event.v1.EventResult\"[\n\x17\x42\x61tchTrackEventsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12*\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1a.hairspring.event.v1.Event\"M\n\x18\x42\x61tchTrackEventsResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventResult\"W\n\x13StreamEventsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12*\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1a.hairspring.event.v1.Event\"I\n\x14StreamEventsResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventResult\"\xc4\x01\n\x16IdentifyProfileRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12\x13\n\x0btraits_json\x18\x03 \x01(\x0c\x12\'\n\x06traits\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nmessage_id\x18\x05 \x01(\t\x12.\n\noccur_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"K\n\x17IdentifyProfileResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .hairspring.event.v1.EventResult\"\x8c\x01\n\x0e\x41\x64\x64TagsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x12\n\nmessage_id\x18\x04 \x01(\t\x12.\n\noccur_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"C\n\x0f\x41\x64\x64TagsResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .hairspring.event.v1.EventResult\"\x8f\x01\n\x11RemoveTagsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x12\n\nmessage_id\x18\x04 \x01(\t\x12.\n\noccur_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x12RemoveTagsResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .hairspring.event.v1.EventResult\"j\n\x13ImportEventsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x11\n\timport_id\x18\x02 \x01(\t\x12*\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x1a.hairspring.event.v1.Event\"I\n\x14ImportEventsResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventResult\"R\n\x13\x46inishImportRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x11\n\timport_id\x18\x02 \x01(\t\x12\x12\n\nwith_flows\x18\x03 \x01(\x08\"(\n\x14\x46inishImportResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\"\xa7\x01\n\x0b\x45ventResult\x12\x30\n\x06status\x18\x01 \x01(\x0e\x32 .hairspring.event.v1.EventStatus\x12\x12\n\nmessage_id\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07problem\x18\x05 \x01(\t*\x95\x01\n\x0b\x45ventStatus\x12\x1c\n\x18\x45VENT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_STATUS_ACCEPTED\x10\x01\x12\x19\n\x15\x45VENT_STATUS_REPEATED\x10\x02\x12\x18\n\x14\x45VENT_STATUS_REFUSED\x10\x03\x12\x18\n\x14\x45VENT_STATUS_DELETED\x10\x04\x32\xe4\x06\n\x0c\x45ventService\x12\x63\n\nTrackEvent\x12&.hairspring.event.v1.TrackEventRequest\x1a\'.hairspring.event.v1.TrackEventResponse\"\x04\xe8\xe0\x18\x01\x12u\n\x10\x42\x61tchTrackEvents\x12,.hairspring.event.v1.BatchTrackEventsRequest\x1a-.hairspring.event.v1.BatchTrackEventsResponse\"\x04\xe8\xe0\x18\x01\x12m\n\x0cStreamEvents\x12(.hairspring.event.v1.StreamEventsRequest\x1a).hairspring.event.v1.StreamEventsResponse\"\x04\xe8\xe0\x18\x01(\x01\x30\x01\x12r\n\x0fIdentifyProfile\x12+.hairspring.event.v1.IdentifyProfileRequest\x1a,.hairspring.event.v1.IdentifyProfileResponse\"\x04\xe8\xe0\x18\x01\x12Z\n\x07\x41\x64\x64Tags\x12#.hairspring.event.v1.AddTagsRequest\x1a$.hairspring.event.v1.AddTagsResponse\"\x04\xe8\xe0\x18\x01\x12\x63\n\nRemoveTags\x12&.hairspring.event.v1.RemoveTagsRequest\x1a\'.hairspring.event.v1.RemoveTagsResponse\"\x04\xe8\xe0\x18\x01\x12i\n\x0cImportEvents\x12(.hairspring.event.v1.ImportEventsRequest\x1a).hairspring.event.v1.ImportEventsResponse\"\x04\xe8\xe0\x18\x03\x12i\n\x0c\x46inishImport\x12(.hairspring.event.v1.FinishImportRequest\x1a).hairspring.event.v1.FinishImportResponse\"\x04\xe8\xe0\x18\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'hairspring/event/v1/event_service.proto\x12\x13hairspring.event.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!hairspring/access/v1/access.proto\x1a\x1fhairspring/event/v1/event.proto\"T\n\x11TrackEventRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12)\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x1a.hairspring.event.v1.Event\"F\n\x12TrackEventResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .hairspring.event.v1.EventResult\"[\n\x17\x42\x61tchTrackEventsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12*\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1a.hairspring.event.v1.Event\"M\n\x18\x42\x61tchTrackEventsResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventResult\"W\n\x13StreamEventsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12*\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1a.hairspring.event.v1.Event\"I\n\x14StreamEventsResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventResult\"\xda\x01\n\x16IdentifyProfileRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12\x13\n\x0btraits_json\x18\x03 \x01(\x0c\x12\'\n\x06traits\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nmessage_id\x18\x05 \x01(\t\x12.\n\noccur_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x61nonymous_id\x18\x07 \x01(\t\"K\n\x17IdentifyProfileResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .hairspring.event.v1.EventResult\"\x98\x01\n\x13\x41liasProfileRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12\x13\n\x0bprevious_id\x18\x03 \x01(\t\x12\x12\n\nmessage_id\x18\x04 \x01(\t\x12.\n\noccur_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x14\x41liasProfileResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .hairspring.event.v1.EventResult\"\x8c\x01\n\x0e\x41\x64\x64TagsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x12\n\nmessage_id\x18\x04 \x01(\t\x12.\n\noccur_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"C\n\x0f\x41\x64\x64TagsResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .hairspring.event.v1.EventResult\"\x8f\x01\n\x11RemoveTagsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x12\n\nmessage_id\x18\x04 \x01(\t\x12.\n\noccur_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x12RemoveTagsResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .hairspring.event.v1.EventResult\"j\n\x13ImportEventsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x11\n\timport_id\x18\x02 \x01(\t\x12*\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x1a.hairspring.event.v1.Event\"I\n\x14ImportEventsResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventResult\"R\n\x13\x46inishImportRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x11\n\timport_id\x18\x02 \x01(\t\x12\x12\n\nwith_flows\x18\x03 \x01(\x08\"(\n\x14\x46inishImportResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\"\xa7\x01\n\x0b\x45ventResult\x12\x30\n\x06status\x18\x01 \x01(\x0e\x32 .hairspring.event.v1.EventStatus\x12\x12\n\nmessage_id\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07problem\x18\x05 \x01(\t*\x95\x01\n\x0b\x45ventStatus\x12\x1c\n\x18\x45VENT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_STATUS_ACCEPTED\x10\x01\x12\x19\n\x15\x45VENT_STATUS_REPEATED\x10\x02\x12\x18\n\x14\x45VENT_STATUS_REFUSED\x10\x03\x12\x18\n\x14\x45VENT_STATUS_DELETED\x10\x04\x32\xcf\x07\n\x0c\x45ventService\x12\x63\n\nTrackEvent\x12&.hairspring.event.v1.TrackEventRequest\x1a\'.hairspring.event.v1.TrackEventResponse\"\x04\xe8\xe0\x18\x01\x12u\n\x10\x42\x61tchTrackEvents\x12,.hairspring.event.v1.BatchTrackEventsRequest\x1a-.hairspring.event.v1.BatchTrackEventsResponse\"\x04\xe8\xe0\x18\x01\x12m\n\x0cStreamEvents\x12(.hairspring.event.v1.StreamEventsRequest\x1a).hairspring.event.v1.StreamEventsResponse\"\x04\xe8\xe0\x18\x01(\x01\x30\x01\x12r\n\x0fIdentifyProfile\x12+.hairspring.event.v1.IdentifyProfileRequest\x1a,.hairspring.event.v1.IdentifyProfileResponse\"\x04\xe8\xe0\x18\x01\x12i\n\x0c\x41liasProfile\x12(.hairspring.event.v1.AliasProfileRequest\x1a).hairspring.event.v1.AliasProfileResponse\"\x04\xe8\xe0\x18\x01\x12Z\n\x07\x41\x64\x64Tags\x12#.hairspring.event.v1.AddTagsRequest\x1a$.hairspring.event.v1.AddTagsResponse\"\x04\xe8\xe0\x18\x01\x12\x63\n\nRemoveTags\x12&.hairspring.event.v1.RemoveTagsRequest\x1a\'.hairspring.event.v1.RemoveTagsResponse\"\x04\xe8\xe0\x18\x01\x12i\n\x0cImportEvents\x12(.hairspring.event.v1.ImportEventsRequest\x1a).hairspring.event.v1.ImportEventsResponse\"\x04\xe8\xe0\x18\x03\x12i\n\x0c\x46inishImport\x12(.hairspring.event.v1.FinishImportRequest\x1a).hairspring.event.v1.FinishImportResponse\"\x04\xe8\xe0\x18\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTSERVICE'].methods_by_name['StreamEvents']._serialized_options = b'\350\340\030\001'
   _globals['_EVENTSERVICE'].methods_by_name['IdentifyProfile']._loaded_options = None
   _globals['_EVENTSERVICE'].methods_by_name['IdentifyProfile']._serialized_options = b'\350\340\030\001'
+  _globals['_EVENTSERVICE'].methods_by_name['AliasProfile']._loaded_options = None
+  _globals['_EVENTSERVICE'].methods_by_name['AliasProfile']._serialized_options = b'\350\340\030\001'
   _globals['_EVENTSERVICE'].methods_by_name['AddTags']._loaded_options = None
   _globals['_EVENTSERVICE'].methods_by_name['AddTags']._serialized_options = b'\350\340\030\001'
   _globals['_EVENTSERVICE'].methods_by_name['RemoveTags']._loaded_options = None
@@ -51,8 +53,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTSERVICE'].methods_by_name['ImportEvents']._serialized_options = b'\350\340\030\003'
   _globals['_EVENTSERVICE'].methods_by_name['FinishImport']._loaded_options = None
   _globals['_EVENTSERVICE'].methods_by_name['FinishImport']._serialized_options = b'\350\340\030\003'
-  _globals['_EVENTSTATUS']._serialized_start=1875
-  _globals['_EVENTSTATUS']._serialized_end=2024
+  _globals['_EVENTSTATUS']._serialized_start=2126
+  _globals['_EVENTSTATUS']._serialized_end=2275
   _globals['_TRACKEVENTREQUEST']._serialized_start=195
   _globals['_TRACKEVENTREQUEST']._serialized_end=279
   _globals['_TRACKEVENTRESPONSE']._serialized_start=281
@@ -66,27 +68,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMEVENTSRESPONSE']._serialized_start=614
   _globals['_STREAMEVENTSRESPONSE']._serialized_end=687
   _globals['_IDENTIFYPROFILEREQUEST']._serialized_start=690
-  _globals['_IDENTIFYPROFILEREQUEST']._serialized_end=886
-  _globals['_IDENTIFYPROFILERESPONSE']._serialized_start=888
-  _globals['_IDENTIFYPROFILERESPONSE']._serialized_end=963
-  _globals['_ADDTAGSREQUEST']._serialized_start=966
-  _globals['_ADDTAGSREQUEST']._serialized_end=1106
-  _globals['_ADDTAGSRESPONSE']._serialized_start=1108
-  _globals['_ADDTAGSRESPONSE']._serialized_end=1175
-  _globals['_REMOVETAGSREQUEST']._serialized_start=1178
-  _globals['_REMOVETAGSREQUEST']._serialized_end=1321
-  _globals['_REMOVETAGSRESPONSE']._serialized_start=1323
-  _globals['_REMOVETAGSRESPONSE']._serialized_end=1393
-  _globals['_IMPORTEVENTSREQUEST']._serialized_start=1395
-  _globals['_IMPORTEVENTSREQUEST']._serialized_end=1501
-  _globals['_IMPORTEVENTSRESPONSE']._serialized_start=1503
-  _globals['_IMPORTEVENTSRESPONSE']._serialized_end=1576
-  _globals['_FINISHIMPORTREQUEST']._serialized_start=1578
-  _globals['_FINISHIMPORTREQUEST']._serialized_end=1660
-  _globals['_FINISHIMPORTRESPONSE']._serialized_start=1662
-  _globals['_FINISHIMPORTRESPONSE']._serialized_end=1702
-  _globals['_EVENTRESULT']._serialized_start=1705
-  _globals['_EVENTRESULT']._serialized_end=1872
-  _globals['_EVENTSERVICE']._serialized_start=2027
-  _globals['_EVENTSERVICE']._serialized_end=2895
+  _globals['_IDENTIFYPROFILEREQUEST']._serialized_end=908
+  _globals['_IDENTIFYPROFILERESPONSE']._serialized_start=910
+  _globals['_IDENTIFYPROFILERESPONSE']._serialized_end=985
+  _globals['_ALIASPROFILEREQUEST']._serialized_start=988
+  _globals['_ALIASPROFILEREQUEST']._serialized_end=1140
+  _globals['_ALIASPROFILERESPONSE']._serialized_start=1142
+  _globals['_ALIASPROFILERESPONSE']._serialized_end=1214
+  _globals['_ADDTAGSREQUEST']._serialized_start=1217
+  _globals['_ADDTAGSREQUEST']._serialized_end=1357
+  _globals['_ADDTAGSRESPONSE']._serialized_start=1359
+  _globals['_ADDTAGSRESPONSE']._serialized_end=1426
+  _globals['_REMOVETAGSREQUEST']._serialized_start=1429
+  _globals['_REMOVETAGSREQUEST']._serialized_end=1572
+  _globals['_REMOVETAGSRESPONSE']._serialized_start=1574
+  _globals['_REMOVETAGSRESPONSE']._serialized_end=1644
+  _globals['_IMPORTEVENTSREQUEST']._serialized_start=1646
+  _globals['_IMPORTEVENTSREQUEST']._serialized_end=1752
+  _globals['_IMPORTEVENTSRESPONSE']._serialized_start=1754
+  _globals['_IMPORTEVENTSRESPONSE']._serialized_end=1827
+  _globals['_FINISHIMPORTREQUEST']._serialized_start=1829
+  _globals['_FINISHIMPORTREQUEST']._serialized_end=1911
+  _globals['_FINISHIMPORTRESPONSE']._serialized_start=1913
+  _globals['_FINISHIMPORTRESPONSE']._serialized_end=1953
+  _globals['_EVENTRESULT']._serialized_start=1956
+  _globals['_EVENTRESULT']._serialized_end=2123
+  _globals['_EVENTSERVICE']._serialized_start=2278
+  _globals['_EVENTSERVICE']._serialized_end=3253
 # @@protoc_insertion_point(module_scope)

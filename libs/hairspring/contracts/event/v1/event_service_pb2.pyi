@@ -222,6 +222,7 @@ class IdentifyProfileRequest(_message.Message):
     TRAITS_FIELD_NUMBER: _builtins.int
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
     OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    ANONYMOUS_ID_FIELD_NUMBER: _builtins.int
     workspace_id: _builtins.str
     """The workspace. Empty means "default"."""
     profile_id: _builtins.str
@@ -230,6 +231,10 @@ class IdentifyProfileRequest(_message.Message):
     """The traits as a JSON object in UTF-8 bytes; null unsets one."""
     message_id: _builtins.str
     """Names this call, as for events."""
+    anonymous_id: _builtins.str
+    """The anonymous id that the person had until now: both are one profile from here on. May be empty.
+    An anonymous id belongs to the first person who is identified by it; only AliasProfile joins known persons.
+    """
     @_builtins.property
     def traits(self) -> _struct_pb2.Struct:
         """The same for senders that prefer a Struct. Used when `traits_json` is empty."""
@@ -247,10 +252,11 @@ class IdentifyProfileRequest(_message.Message):
         traits: _struct_pb2.Struct | None = ...,
         message_id: _builtins.str = ...,
         occur_time: _timestamp_pb2.Timestamp | None = ...,
+        anonymous_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time", "traits", b"traits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id", "occur_time", b"occur_time", "profile_id", b"profile_id", "traits", b"traits", "traits_json", b"traits_json", "workspace_id", b"workspace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous_id", b"anonymous_id", "message_id", b"message_id", "occur_time", b"occur_time", "profile_id", b"profile_id", "traits", b"traits", "traits_json", b"traits_json", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -279,6 +285,70 @@ class IdentifyProfileResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IdentifyProfileResponse: _TypeAlias = IdentifyProfileResponse  # noqa: Y015
+
+@_typing.final
+class AliasProfileRequest(_message.Message):
+    """Asks to make two ids one profile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKSPACE_ID_FIELD_NUMBER: _builtins.int
+    PROFILE_ID_FIELD_NUMBER: _builtins.int
+    PREVIOUS_ID_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    workspace_id: _builtins.str
+    """The workspace. Empty means "default"."""
+    profile_id: _builtins.str
+    """The profile that goes on."""
+    previous_id: _builtins.str
+    """The id that becomes part of it, of an anonymous or of a known person."""
+    message_id: _builtins.str
+    """Names this call, as for events."""
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """When that was said. Left out, it is the time of acceptance, which is when it counts from in any case."""
+
+    def __init__(
+        self,
+        *,
+        workspace_id: _builtins.str = ...,
+        profile_id: _builtins.str = ...,
+        previous_id: _builtins.str = ...,
+        message_id: _builtins.str = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id", "occur_time", b"occur_time", "previous_id", b"previous_id", "profile_id", b"profile_id", "workspace_id", b"workspace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AliasProfileRequest: _TypeAlias = AliasProfileRequest  # noqa: Y015
+
+@_typing.final
+class AliasProfileResponse(_message.Message):
+    """Tells what became of the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def result(self) -> Global___EventResult:
+        """The result."""
+
+    def __init__(
+        self,
+        *,
+        result: Global___EventResult | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AliasProfileResponse: _TypeAlias = AliasProfileResponse  # noqa: Y015
 
 @_typing.final
 class AddTagsRequest(_message.Message):

@@ -55,6 +55,11 @@ class EventServiceStub:
                 request_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.IdentifyProfileRequest.SerializeToString,
                 response_deserializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.IdentifyProfileResponse.FromString,
                 _registered_method=True)
+        self.AliasProfile = channel.unary_unary(
+                '/hairspring.event.v1.EventService/AliasProfile',
+                request_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.AliasProfileRequest.SerializeToString,
+                response_deserializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.AliasProfileResponse.FromString,
+                _registered_method=True)
         self.AddTags = channel.unary_unary(
                 '/hairspring.event.v1.EventService/AddTags',
                 request_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.AddTagsRequest.SerializeToString,
@@ -118,6 +123,14 @@ class EventServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AliasProfile(self, request, context):
+        """Says that two ids are one person: all that is recorded of the previous one becomes part of the profile, and what
+        comes for it later is the profile's. Also where both are known persons. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AddTags(self, request, context):
         """Attaches tags to a profile. For each tag the last call by event time counts, so that services never undo each
         other. Idempotent by `message_id`.
@@ -171,6 +184,11 @@ def add_EventServiceServicer_to_server(servicer, server):
                     servicer.IdentifyProfile,
                     request_deserializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.IdentifyProfileRequest.FromString,
                     response_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.IdentifyProfileResponse.SerializeToString,
+            ),
+            'AliasProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.AliasProfile,
+                    request_deserializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.AliasProfileRequest.FromString,
+                    response_serializer=hairspring_dot_event_dot_v1_dot_event__service__pb2.AliasProfileResponse.SerializeToString,
             ),
             'AddTags': grpc.unary_unary_rpc_method_handler(
                     servicer.AddTags,
@@ -302,6 +320,33 @@ class EventService:
             '/hairspring.event.v1.EventService/IdentifyProfile',
             hairspring_dot_event_dot_v1_dot_event__service__pb2.IdentifyProfileRequest.SerializeToString,
             hairspring_dot_event_dot_v1_dot_event__service__pb2.IdentifyProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AliasProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hairspring.event.v1.EventService/AliasProfile',
+            hairspring_dot_event_dot_v1_dot_event__service__pb2.AliasProfileRequest.SerializeToString,
+            hairspring_dot_event_dot_v1_dot_event__service__pb2.AliasProfileResponse.FromString,
             options,
             channel_credentials,
             insecure,

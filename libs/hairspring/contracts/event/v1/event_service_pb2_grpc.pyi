@@ -51,6 +51,10 @@ class EventServiceStub:
     """
     IdentifyProfile: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.IdentifyProfileRequest, _event_service_pb2.IdentifyProfileResponse]
     """Sets traits of a profile. Idempotent by `message_id`."""
+    AliasProfile: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.AliasProfileRequest, _event_service_pb2.AliasProfileResponse]
+    """Says that two ids are one person: all that is recorded of the previous one becomes part of the profile, and what
+    comes for it later is the profile's. Also where both are known persons. Idempotent.
+    """
     AddTags: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.AddTagsRequest, _event_service_pb2.AddTagsResponse]
     """Attaches tags to a profile. For each tag the last call by event time counts, so that services never undo each
     other. Idempotent by `message_id`.
@@ -89,6 +93,10 @@ class EventServiceAsyncStub(EventServiceStub):
     """
     IdentifyProfile: _aio.UnaryUnaryMultiCallable[_event_service_pb2.IdentifyProfileRequest, _event_service_pb2.IdentifyProfileResponse]  # type: ignore[assignment]
     """Sets traits of a profile. Idempotent by `message_id`."""
+    AliasProfile: _aio.UnaryUnaryMultiCallable[_event_service_pb2.AliasProfileRequest, _event_service_pb2.AliasProfileResponse]  # type: ignore[assignment]
+    """Says that two ids are one person: all that is recorded of the previous one becomes part of the profile, and what
+    comes for it later is the profile's. Also where both are known persons. Idempotent.
+    """
     AddTags: _aio.UnaryUnaryMultiCallable[_event_service_pb2.AddTagsRequest, _event_service_pb2.AddTagsResponse]  # type: ignore[assignment]
     """Attaches tags to a profile. For each tag the last call by event time counts, so that services never undo each
     other. Idempotent by `message_id`.
@@ -148,6 +156,16 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_event_service_pb2.IdentifyProfileResponse, _abc.Awaitable[_event_service_pb2.IdentifyProfileResponse]]:
         """Sets traits of a profile. Idempotent by `message_id`."""
+
+    @_abc_1.abstractmethod
+    def AliasProfile(
+        self,
+        request: _event_service_pb2.AliasProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_event_service_pb2.AliasProfileResponse, _abc.Awaitable[_event_service_pb2.AliasProfileResponse]]:
+        """Says that two ids are one person: all that is recorded of the previous one becomes part of the profile, and what
+        comes for it later is the profile's. Also where both are known persons. Idempotent.
+        """
 
     @_abc_1.abstractmethod
     def AddTags(

@@ -284,12 +284,15 @@ class MembershipAnswer(_message.Message):
     ENTER_TIME_FIELD_NUMBER: _builtins.int
     TRAITS_JSON_FIELD_NUMBER: _builtins.int
     INCOMPLETE_FIELD_NUMBER: _builtins.int
+    PROFILE_ID_FIELD_NUMBER: _builtins.int
     member: _builtins.bool
     """She is in it."""
     traits_json: _builtins.bytes
     """Her traits, as a JSON object in UTF-8 bytes."""
     incomplete: _builtins.bool
     """Something of her could not be evaluated and is in quarantine, so the answer may be incomplete."""
+    profile_id: _builtins.str
+    """The profile that the answer is of: another one than was asked about, where that has become part of it."""
     @_builtins.property
     def enter_time(self) -> _timestamp_pb2.Timestamp:
         """Since when; unset where she is not."""
@@ -301,10 +304,11 @@ class MembershipAnswer(_message.Message):
         enter_time: _timestamp_pb2.Timestamp | None = ...,
         traits_json: _builtins.bytes = ...,
         incomplete: _builtins.bool = ...,
+        profile_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["enter_time", b"enter_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enter_time", b"enter_time", "incomplete", b"incomplete", "member", b"member", "traits_json", b"traits_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enter_time", b"enter_time", "incomplete", b"incomplete", "member", b"member", "profile_id", b"profile_id", "traits_json", b"traits_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -374,12 +378,15 @@ class ExplainMembershipResponse(_message.Message):
     SEGMENT_VERSION_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
     RECORDS_FIELD_NUMBER: _builtins.int
+    PROFILE_ID_FIELD_NUMBER: _builtins.int
     member: _builtins.bool
     """She is in it."""
     remark: _builtins.str
     """Says in words what stands in the way, where something does: a cooldown, an exit that holds."""
     segment_version: _builtins.int
     """The plan version that brought the segment in the form that it was judged by."""
+    profile_id: _builtins.str
+    """The profile that is explained: another one than was asked about, where that has become part of it."""
     @_builtins.property
     def enter_time(self) -> _timestamp_pb2.Timestamp:
         """Since when; unset where she is not."""
@@ -423,10 +430,11 @@ class ExplainMembershipResponse(_message.Message):
         segment_version: _builtins.int = ...,
         notes: _abc.Iterable[_builtins.str] | None = ...,
         records: _abc.Iterable[_transition_pb2.Record] | None = ...,
+        profile_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["enter_time", b"enter_time", "leave_time", b"leave_time", "read_time", b"read_time", "until_time", b"until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "enter_time", b"enter_time", "leave_time", b"leave_time", "member", b"member", "notes", b"notes", "read_time", b"read_time", "records", b"records", "remark", b"remark", "segment_version", b"segment_version", "until_time", b"until_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "enter_time", b"enter_time", "leave_time", b"leave_time", "member", b"member", "notes", b"notes", "profile_id", b"profile_id", "read_time", b"read_time", "records", b"records", "remark", b"remark", "segment_version", b"segment_version", "until_time", b"until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,31 +26,35 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from hairspring.contracts.event.v1 import event_pb2 as hairspring_dot_event_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)hairspring/transition/v1/transition.proto\x12\x18hairspring.transition.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhairspring/event/v1/event.proto\"\xd1\x03\n\x06Record\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\r\n\x05shard\x18\x02 \x01(\x05\x12\x14\n\x0cworkspace_id\x18\x03 \x01(\t\x12\x12\n\nprofile_id\x18\x04 \x01(\t\x12/\n\x0brecord_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cplan_version\x18\x06 \x01(\x03\x12\x10\n\x08trace_id\x18\x07 \x01(\t\x12:\n\ntransition\x18\x08 \x01(\x0b\x32$.hairspring.transition.v1.TransitionH\x00\x12\x34\n\x07matched\x18\t \x01(\x0b\x32!.hairspring.transition.v1.MatchedH\x00\x12.\n\x04held\x18\n \x01(\x0b\x32\x1e.hairspring.transition.v1.HeldH\x00\x12\x34\n\x07\x64ropped\x18\x0b \x01(\x0b\x32!.hairspring.transition.v1.DroppedH\x00\x12\x43\n\x0fprofile_deleted\x18\r \x01(\x0b\x32(.hairspring.transition.v1.ProfileDeletedH\x00\x42\x06\n\x04\x62ody\"\x8c\x03\n\nTransition\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12\x17\n\x0fsegment_version\x18\x02 \x01(\x03\x12\x30\n\x06\x63hange\x18\x03 \x01(\x0e\x32 .hairspring.transition.v1.Change\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x05\x63\x61use\x18\x05 \x01(\x0b\x32\x1f.hairspring.transition.v1.Cause\x12\x30\n\x06origin\x18\x06 \x01(\x0e\x32 .hairspring.transition.v1.Origin\x12\x16\n\x0esets_off_flows\x18\x07 \x01(\x08\x12.\n\nenter_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x08\x65vidence\x18\t \x03(\x0b\x32\".hairspring.transition.v1.Evidence\x12\x0e\n\x06groups\x18\n \x03(\t\"\x7f\n\x05\x43\x61use\x12\x34\n\x05\x65vent\x18\x01 \x01(\x0b\x32#.hairspring.event.v1.EventReferenceH\x00\x12*\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x0c\n\x04late\x18\x03 \x01(\x08\x42\x06\n\x04kind\"|\n\x08\x45vidence\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05holds\x18\x02 \x01(\x08\x12\x33\n\x06\x65vents\x18\x03 \x03(\x0b\x32#.hairspring.event.v1.EventReference\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x0e\n\x06groups\x18\x05 \x03(\t\"=\n\x07Matched\x12\x32\n\x05\x65vent\x18\x01 \x01(\x0b\x32#.hairspring.event.v1.EventReference\"\x86\x01\n\x04Held\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12-\n\trise_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12.\n\nuntil_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Y\n\x07\x44ropped\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12-\n\trise_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\"V\n\x0eProfileDeleted\x12\x13\n\x0b\x64\x65letion_id\x18\x01 \x01(\t\x12/\n\x0b\x64\x65lete_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*E\n\x06\x43hange\x12\x16\n\x12\x43HANGE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43HANGE_ENTERED\x10\x01\x12\x0f\n\x0b\x43HANGE_LEFT\x10\x02*\x95\x01\n\x06Origin\x12\x16\n\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x0f\n\x0bORIGIN_LIVE\x10\x01\x12\x11\n\rORIGIN_IMPORT\x10\x02\x12\x15\n\x11ORIGIN_DEFINITION\x10\x03\x12\x10\n\x0cORIGIN_MERGE\x10\x04\x12\x11\n\rORIGIN_REPAIR\x10\x05\x12\x13\n\x0fORIGIN_DELETION\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)hairspring/transition/v1/transition.proto\x12\x18hairspring.transition.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhairspring/event/v1/event.proto\"\x85\x04\n\x06Record\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\r\n\x05shard\x18\x02 \x01(\x05\x12\x14\n\x0cworkspace_id\x18\x03 \x01(\t\x12\x12\n\nprofile_id\x18\x04 \x01(\t\x12/\n\x0brecord_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cplan_version\x18\x06 \x01(\x03\x12\x10\n\x08trace_id\x18\x07 \x01(\t\x12:\n\ntransition\x18\x08 \x01(\x0b\x32$.hairspring.transition.v1.TransitionH\x00\x12\x34\n\x07matched\x18\t \x01(\x0b\x32!.hairspring.transition.v1.MatchedH\x00\x12.\n\x04held\x18\n \x01(\x0b\x32\x1e.hairspring.transition.v1.HeldH\x00\x12\x34\n\x07\x64ropped\x18\x0b \x01(\x0b\x32!.hairspring.transition.v1.DroppedH\x00\x12\x43\n\x0fprofile_deleted\x18\r \x01(\x0b\x32(.hairspring.transition.v1.ProfileDeletedH\x00\x12\x32\n\x06merged\x18\x0c \x01(\x0b\x32 .hairspring.transition.v1.MergedH\x00\x42\x06\n\x04\x62ody\"\xa7\x03\n\nTransition\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12\x17\n\x0fsegment_version\x18\x02 \x01(\x03\x12\x30\n\x06\x63hange\x18\x03 \x01(\x0e\x32 .hairspring.transition.v1.Change\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x05\x63\x61use\x18\x05 \x01(\x0b\x32\x1f.hairspring.transition.v1.Cause\x12\x30\n\x06origin\x18\x06 \x01(\x0e\x32 .hairspring.transition.v1.Origin\x12\x16\n\x0esets_off_flows\x18\x07 \x01(\x08\x12.\n\nenter_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x08\x65vidence\x18\t \x03(\x0b\x32\".hairspring.transition.v1.Evidence\x12\x0e\n\x06groups\x18\n \x03(\t\x12\x19\n\x11merged_profile_id\x18\x0b \x01(\t\"\x7f\n\x05\x43\x61use\x12\x34\n\x05\x65vent\x18\x01 \x01(\x0b\x32#.hairspring.event.v1.EventReferenceH\x00\x12*\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x0c\n\x04late\x18\x03 \x01(\x08\x42\x06\n\x04kind\"|\n\x08\x45vidence\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05holds\x18\x02 \x01(\x08\x12\x33\n\x06\x65vents\x18\x03 \x03(\x0b\x32#.hairspring.event.v1.EventReference\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x0e\n\x06groups\x18\x05 \x03(\t\"=\n\x07Matched\x12\x32\n\x05\x65vent\x18\x01 \x01(\x0b\x32#.hairspring.event.v1.EventReference\"\x86\x01\n\x04Held\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12-\n\trise_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12.\n\nuntil_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Y\n\x07\x44ropped\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12-\n\trise_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\"V\n\x0eProfileDeleted\x12\x13\n\x0b\x64\x65letion_id\x18\x01 \x01(\t\x12/\n\x0b\x64\x65lete_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x94\x01\n\x06Merged\x12\x19\n\x11\x66ormer_profile_id\x18\x01 \x01(\t\x12.\n\nmerge_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\x0bmemberships\x18\x03 \x03(\x0b\x32*.hairspring.transition.v1.MergedMembership\"S\n\x10MergedMembership\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12.\n\nenter_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*E\n\x06\x43hange\x12\x16\n\x12\x43HANGE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43HANGE_ENTERED\x10\x01\x12\x0f\n\x0b\x43HANGE_LEFT\x10\x02*\x95\x01\n\x06Origin\x12\x16\n\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x0f\n\x0bORIGIN_LIVE\x10\x01\x12\x11\n\rORIGIN_IMPORT\x10\x02\x12\x15\n\x11ORIGIN_DEFINITION\x10\x03\x12\x10\n\x0cORIGIN_MERGE\x10\x04\x12\x11\n\rORIGIN_REPAIR\x10\x05\x12\x13\n\x0fORIGIN_DELETION\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.transition.v1.transition_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHANGE']._serialized_start=1638
-  _globals['_CHANGE']._serialized_end=1707
-  _globals['_ORIGIN']._serialized_start=1710
-  _globals['_ORIGIN']._serialized_end=1859
+  _globals['_CHANGE']._serialized_start=1953
+  _globals['_CHANGE']._serialized_end=2022
+  _globals['_ORIGIN']._serialized_start=2025
+  _globals['_ORIGIN']._serialized_end=2174
   _globals['_RECORD']._serialized_start=138
-  _globals['_RECORD']._serialized_end=603
-  _globals['_TRANSITION']._serialized_start=606
-  _globals['_TRANSITION']._serialized_end=1002
-  _globals['_CAUSE']._serialized_start=1004
-  _globals['_CAUSE']._serialized_end=1131
-  _globals['_EVIDENCE']._serialized_start=1133
-  _globals['_EVIDENCE']._serialized_end=1257
-  _globals['_MATCHED']._serialized_start=1259
-  _globals['_MATCHED']._serialized_end=1320
-  _globals['_HELD']._serialized_start=1323
-  _globals['_HELD']._serialized_end=1457
-  _globals['_DROPPED']._serialized_start=1459
-  _globals['_DROPPED']._serialized_end=1548
-  _globals['_PROFILEDELETED']._serialized_start=1550
-  _globals['_PROFILEDELETED']._serialized_end=1636
+  _globals['_RECORD']._serialized_end=655
+  _globals['_TRANSITION']._serialized_start=658
+  _globals['_TRANSITION']._serialized_end=1081
+  _globals['_CAUSE']._serialized_start=1083
+  _globals['_CAUSE']._serialized_end=1210
+  _globals['_EVIDENCE']._serialized_start=1212
+  _globals['_EVIDENCE']._serialized_end=1336
+  _globals['_MATCHED']._serialized_start=1338
+  _globals['_MATCHED']._serialized_end=1399
+  _globals['_HELD']._serialized_start=1402
+  _globals['_HELD']._serialized_end=1536
+  _globals['_DROPPED']._serialized_start=1538
+  _globals['_DROPPED']._serialized_end=1627
+  _globals['_PROFILEDELETED']._serialized_start=1629
+  _globals['_PROFILEDELETED']._serialized_end=1715
+  _globals['_MERGED']._serialized_start=1718
+  _globals['_MERGED']._serialized_end=1866
+  _globals['_MERGEDMEMBERSHIP']._serialized_start=1868
+  _globals['_MERGEDMEMBERSHIP']._serialized_end=1951
 # @@protoc_insertion_point(module_scope)

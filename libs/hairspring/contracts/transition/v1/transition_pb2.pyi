@@ -103,6 +103,7 @@ class Record(_message.Message):
     HELD_FIELD_NUMBER: _builtins.int
     DROPPED_FIELD_NUMBER: _builtins.int
     PROFILE_DELETED_FIELD_NUMBER: _builtins.int
+    MERGED_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The place in the log: dense, in the order of commits."""
     shard: _builtins.int
@@ -139,6 +140,10 @@ class Record(_message.Message):
     def profile_deleted(self) -> Global___ProfileDeleted:
         """The profile was deleted."""
 
+    @_builtins.property
+    def merged(self) -> Global___Merged:
+        """Another profile became part of this one."""
+
     def __init__(
         self,
         *,
@@ -154,12 +159,13 @@ class Record(_message.Message):
         held: Global___Held | None = ...,
         dropped: Global___Dropped | None = ...,
         profile_deleted: Global___ProfileDeleted | None = ...,
+        merged: Global___Merged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "dropped", b"dropped", "held", b"held", "matched", b"matched", "profile_deleted", b"profile_deleted", "record_time", b"record_time", "transition", b"transition"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "dropped", b"dropped", "held", b"held", "matched", b"matched", "merged", b"merged", "profile_deleted", b"profile_deleted", "record_time", b"record_time", "transition", b"transition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "dropped", b"dropped", "held", b"held", "matched", b"matched", "plan_version", b"plan_version", "position", b"position", "profile_deleted", b"profile_deleted", "profile_id", b"profile_id", "record_time", b"record_time", "shard", b"shard", "trace_id", b"trace_id", "transition", b"transition", "workspace_id", b"workspace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "dropped", b"dropped", "held", b"held", "matched", b"matched", "merged", b"merged", "plan_version", b"plan_version", "position", b"position", "profile_deleted", b"profile_deleted", "profile_id", b"profile_id", "record_time", b"record_time", "shard", b"shard", "trace_id", b"trace_id", "transition", b"transition", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["transition", "matched", "held", "dropped", "profile_deleted"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["transition", "matched", "held", "dropped", "profile_deleted", "merged"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -181,6 +187,7 @@ class Transition(_message.Message):
     ENTER_TIME_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     GROUPS_FIELD_NUMBER: _builtins.int
+    MERGED_PROFILE_ID_FIELD_NUMBER: _builtins.int
     segment: _builtins.str
     """The segment."""
     segment_version: _builtins.int
@@ -191,6 +198,10 @@ class Transition(_message.Message):
     """Where it came from."""
     sets_off_flows: _builtins.bool
     """May set off flows. True for live ones, and for others where that was asked for."""
+    merged_profile_id: _builtins.str
+    """The other profile, where the membership only moved: for a `left`, the one that the profile has become part of;
+    for an `entered`, the one that became part of it. Sets off no flow, and ends none.
+    """
     @_builtins.property
     def effective_time(self) -> _timestamp_pb2.Timestamp:
         """The instant, to the millisecond."""
@@ -224,10 +235,11 @@ class Transition(_message.Message):
         enter_time: _timestamp_pb2.Timestamp | None = ...,
         evidence: _abc.Iterable[Global___Evidence] | None = ...,
         groups: _abc.Iterable[_builtins.str] | None = ...,
+        merged_profile_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "effective_time", b"effective_time", "enter_time", b"enter_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "change", b"change", "effective_time", b"effective_time", "enter_time", b"enter_time", "evidence", b"evidence", "groups", b"groups", "origin", b"origin", "segment", b"segment", "segment_version", b"segment_version", "sets_off_flows", b"sets_off_flows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "change", b"change", "effective_time", b"effective_time", "enter_time", b"enter_time", "evidence", b"evidence", "groups", b"groups", "merged_profile_id", b"merged_profile_id", "origin", b"origin", "segment", b"segment", "segment_version", b"segment_version", "sets_off_flows", b"sets_off_flows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -434,3 +446,65 @@ class ProfileDeleted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProfileDeleted: _TypeAlias = ProfileDeleted  # noqa: Y015
+
+@_typing.final
+class Merged(_message.Message):
+    """Another profile became part of this one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMER_PROFILE_ID_FIELD_NUMBER: _builtins.int
+    MERGE_TIME_FIELD_NUMBER: _builtins.int
+    MEMBERSHIPS_FIELD_NUMBER: _builtins.int
+    former_profile_id: _builtins.str
+    """The other one, which is no more."""
+    @_builtins.property
+    def merge_time(self) -> _timestamp_pb2.Timestamp:
+        """The instant."""
+
+    @_builtins.property
+    def memberships(self) -> _containers.RepeatedCompositeFieldContainer[Global___MergedMembership]:
+        """The memberships of this profile that count from an older entry by that: the other one's."""
+
+    def __init__(
+        self,
+        *,
+        former_profile_id: _builtins.str = ...,
+        merge_time: _timestamp_pb2.Timestamp | None = ...,
+        memberships: _abc.Iterable[Global___MergedMembership] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["merge_time", b"merge_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["former_profile_id", b"former_profile_id", "memberships", b"memberships", "merge_time", b"merge_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Merged: _TypeAlias = Merged  # noqa: Y015
+
+@_typing.final
+class MergedMembership(_message.Message):
+    """A membership that counts from an older entry than was told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    ENTER_TIME_FIELD_NUMBER: _builtins.int
+    segment: _builtins.str
+    """The segment."""
+    @_builtins.property
+    def enter_time(self) -> _timestamp_pb2.Timestamp:
+        """When she entered, by what was told of the other profile."""
+
+    def __init__(
+        self,
+        *,
+        segment: _builtins.str = ...,
+        enter_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["enter_time", b"enter_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enter_time", b"enter_time", "segment", b"segment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergedMembership: _TypeAlias = MergedMembership  # noqa: Y015
