@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -105,6 +106,7 @@ async def _command(running: Cluster, *arguments: str) -> tuple[int | None, list[
         *(sys.executable, "-m", "hairspring.cli.main", "quarantine", *arguments),
         *("--address", address),
         stdout=asyncio.subprocess.PIPE,
+        env=os.environ | running.addresses,
     )
     async with asyncio.timeout(60):
         said, _ = await process.communicate()
