@@ -71,8 +71,8 @@ class DeliveryStore(ABC):
         """Delete the runs and messages of a profile by entries before its deletion, and note it."""
 
     @abstractmethod
-    async def departed(self, workspace: str, deletion_id: str) -> Noted | None:
-        """Read what is noted of a deletion; None where delivery has not come to it."""
+    async def departed(self, workspace: str, deletion_ids: Sequence[str]) -> list[Noted]:
+        """Read what is noted of those of these deletions that delivery has come to."""
 
     @abstractmethod
     async def save_runs(self, connection: Connection, runs: Sequence[Run]) -> None:

@@ -194,7 +194,6 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
                     new_id=lambda: uuid.uuid4().hex,
                     rejects=table,
                 ),
-                deletions,
                 shards=shards,
             ),
             keys=KeyHandlers(keys, now_ms),

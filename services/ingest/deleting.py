@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 import asyncpg
 from hairspring.log.deletions import STEP, Deletion, Deletions
+from hairspring.log.links import MOST_IDS
 from hairspring.log.port import Entry, Log
 from hairspring.log.shards import shard_of
-from hairspring.runtime.errors import AlreadyExists
+from hairspring.runtime.errors import AlreadyExists, InvalidInput
 from hairspring.runtime.logging import get_logger
 from hairspring.services.ingest.adapters.rejects import RejectTable
 from hairspring.services.ingest.gone import Gone
 from hairspring.services.ingest.judging import check_id
+from hairspring.wire.deletions import is_numbered, names, numbered
 from hairspring.wire.events import deleted_payload
 
 
@@ -36,19 +38,25 @@ class Deleting:
         self._new_id = new_id
         self._rejects = rejects
 
-    async def delete(self, workspace: str, profile: str, deletion_id: str) -> Deletion:
+    async def delete(self, workspace: str, profile: str, deletion_id: str) -> list[Deletion]:
         """Delete a profile, and answer once that is committed; what is left to erase follows.
 
-        The same under the same id, which is made where it is empty. Raises InvalidInput, and
-        AlreadyExists where that id names the deletion of somebody else.
+        Answers the deletion of each of its ids, the same under the same id, which is made where it
+        is empty. Raises InvalidInput, and AlreadyExists where that names one of somebody else.
         """
         check_id("profile_id", profile)
         if deletion_id:
             check_id("deletion_id", deletion_id)
+            if is_numbered(deletion_id):
+                raise InvalidInput(
+                    f"deletion_id {deletion_id!r} ends with a plus and a number, as those do that"
+                    " are made here: choose another",
+                    field="deletion_id",
+                )
         else:
             deletion_id = self._new_id()
-        if (done := await self._deletions.get(workspace, deletion_id)) is not None:
-            return await self._the_same(done, profile)
+        if done := await self._the_same(workspace, deletion_id, profile):
+            return done
         try:
             await self._delete(workspace, profile, deletion_id)
         except asyncpg.UniqueViolationError:  # Somebody asked for the same just now.
@@ -56,9 +64,7 @@ class Deleting:
         else:
             get_logger().info("profile_deleted", workspace=workspace, deletion_id=deletion_id)
         self._deletions.notice()
-        made = await self._deletions.get(workspace, deletion_id)
-        assert made is not None, "a deletion that was committed can be read"
-        return await self._the_same(made, profile)
+        return await self._the_same(workspace, deletion_id, profile)
 
     async def _delete(self, workspace: str, profile: str, deletion_id: str) -> None:
         """Erase the first of what there is and append the record, in one transaction.
@@ -70,8 +76,9 @@ class Deleting:
         places = await self._places(workspace, profile)
         ids = [name for _, name in places]
         async with self._pool.acquire() as connection, connection.transaction():
+            rejects = 0
             if self._rejects is not None:
-                await self._rejects.erase_in(connection, workspace, ids)
+                rejects = await self._rejects.erase_in(connection, workspace, ids)
             erased = await self._log.erase_in(
                 connection,
                 workspace,
@@ -88,7 +95,7 @@ class Deleting:
                     shard=shard,
                     workspace=workspace,
                     profile=name,
-                    payload=deleted_payload(_numbered(deletion_id, place)),
+                    payload=deleted_payload(numbered(deletion_id, place)),
                 )
                 for place, (shard, name) in enumerate(places)
             ]
@@ -103,31 +110,30 @@ class Deleting:
             for place, one in enumerate(appended):
                 deletion = Deletion(
                     workspace=workspace,
-                    deletion_id=_numbered(deletion_id, place),
+                    deletion_id=numbered(deletion_id, place),
                     places=places[place : place + 1],
                     first_position=one.position,
                     position=one.position,
                     deleted_at=one.accepted_at,
+                    erased={} if place else {"rejects": rejects},
                     records=0 if place else erased,
                 )
                 await self._deletions.note_in(connection, deletion)
 
-    async def _the_same(self, deletion: Deletion, profile: str) -> Deletion:
+    async def of(self, workspace: str, deletion_id: str) -> list[Deletion]:
+        """Read a deletion: that of the id which the profile went by, then of the other ids."""
+        return await self._deletions.all_of(workspace, names(deletion_id, MOST_IDS))
+
+    async def _the_same(self, workspace: str, deletion_id: str, profile: str) -> list[Deletion]:
         """Check that a deletion is of this profile, by whichever of the ids that stood for it."""
-        one, place = deletion, 0
-        while one.profile not in ("", profile):
-            place += 1
-            other = await self._deletions.get(
-                deletion.workspace, _numbered(deletion.deletion_id, place)
+        found = await self.of(workspace, deletion_id)
+        if found and not any(one.profile in ("", profile) for one in found):
+            raise AlreadyExists(
+                f"the deletion {deletion_id!r} is of another profile: give this one an id of its"
+                " own",
+                deletion_id=deletion_id,
             )
-            if other is None:
-                raise AlreadyExists(
-                    f"the deletion {deletion.deletion_id!r} is of another profile: give this one an"
-                    " id of its own",
-                    deletion_id=deletion.deletion_id,
-                )
-            one = other
-        return deletion
+        return found
 
     async def _places(self, workspace: str, profile: str) -> list[tuple[int, str]]:
         """Find where the records of a profile stand, whichever of its ids it is named by.
@@ -141,8 +147,3 @@ class Deleting:
             shard = shard_of(workspace, profile, self._shards)
         lineage = await self._log.lineage(workspace, [profile], [shard], 2**62)
         return lineage[profile]
-
-
-def _numbered(deletion_id: str, place: int) -> str:
-    """Name the deletion of one of the ids that stand for a profile; the first is that asked for."""
-    return f"{deletion_id}+{place}" if place else deletion_id

@@ -1,11 +1,11 @@
 """Answers the calls of PrivacyService for what ingest keeps of a profile: its recorded events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from hairspring.contracts.privacy.v1 import privacy_pb2, privacy_service_pb2_grpc
 from hairspring.contracts.privacy.v1 import privacy_service_pb2 as contract
-from hairspring.log.deletions import Deletion, Deletions
+from hairspring.log.deletions import Deletion
 from hairspring.log.shards import shard_of
 from hairspring.runtime.errors import NotFound
 from hairspring.runtime.workspaces import workspace_of
@@ -13,7 +13,7 @@ from hairspring.services.ingest.deleting import Deleting
 from hairspring.services.ingest.history import History
 from hairspring.services.ingest.judging import check_id
 from hairspring.wire import event_lines
-from hairspring.wire.deletions import part
+from hairspring.wire.deletions import Erased, part
 from hairspring.wire.json_lines import pieces
 from hairspring.wire.times import set_ms
 
@@ -23,12 +23,9 @@ PAGE = 1_000
 class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
     """Deletes profiles, and hands out what is recorded of them."""
 
-    def __init__(
-        self, history: History, deleting: Deleting, deletions: Deletions, *, shards: int
-    ) -> None:
+    def __init__(self, history: History, deleting: Deleting, *, shards: int) -> None:
         self._history = history
         self._deleting = deleting
-        self._deletions = deletions
         self._shards = shards
 
     async def DeleteProfile(
@@ -46,8 +43,8 @@ class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
         """Tell how far a deletion is here."""
         workspace = workspace_of(request.workspace_id)
         check_id("deletion_id", request.deletion_id)
-        deletion = await self._deletions.get(workspace, request.deletion_id)
-        if deletion is None:
+        deletion = await self._deleting.of(workspace, request.deletion_id)
+        if not deletion:
             raise NotFound(f"there is no deletion {request.deletion_id!r}")
         return contract.GetDeletionResponse(deletion=_receipt(deletion))
 
@@ -81,12 +78,19 @@ class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
             after = page.more_after
 
 
-def _receipt(deletion: Deletion) -> privacy_pb2.Deletion:
+def _receipt(deletion: Sequence[Deletion]) -> privacy_pb2.Deletion:
+    """Write the receipt of a deletion, by those of each of its ids."""
+    first, count = deletion[0], len(deletion)
+    erased = [
+        Erased(counts={**one.erased, "events": one.records}, done_at=one.done_at)
+        for one in deletion
+    ]
     receipt = privacy_pb2.Deletion(
-        deletion_id=deletion.deletion_id,
-        profile_id=deletion.profile,
-        position=deletion.position,
-        parts=[part("ingest", {**deletion.erased, "events": deletion.records}, deletion.done_at)],
+        deletion_id=first.deletion_id,
+        profile_id=first.profile,
+        position=first.position,
+        parts=[part("ingest", erased, count)],
+        id_count=count,
     )
-    set_ms(receipt.delete_time, deletion.deleted_at)
+    set_ms(receipt.delete_time, first.deleted_at)
     return receipt

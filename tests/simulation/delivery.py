@@ -127,9 +127,9 @@ class Rows(DeliveryStore):
             self._postgres, "depart", lambda: self._rows.depart(connection, departure)
         )
 
-    async def departed(self, workspace: str, deletion_id: str) -> Noted | None:
-        """Read a deletion."""
-        return await self._rows.departed(workspace, deletion_id)
+    async def departed(self, workspace: str, deletion_ids: Sequence[str]) -> list[Noted]:
+        """Read deletions."""
+        return await self._rows.departed(workspace, deletion_ids)
 
     async def save_runs(self, connection: Connection, runs: Sequence[Run]) -> None:
         """Write runs."""

@@ -31,8 +31,9 @@ INSERT INTO {schema}.deletions (workspace, deletion_id, profile, profiles, shard
     first_position, position, deleted_at, erased, records)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
-_GET = """/* get_deletion */
-SELECT * FROM {schema}.deletions WHERE workspace = $1 AND deletion_id = $2
+_GET = """/* get_deletions */
+SELECT * FROM {schema}.deletions WHERE workspace = $1 AND deletion_id = ANY ($2::text[])
+ORDER BY position
 """
 _NEXT = """/* next_deletion */
 SELECT * FROM {schema}.deletions WHERE done_at IS NULL
@@ -133,8 +134,13 @@ class Deletions:
 
     async def get(self, workspace: str, deletion_id: str) -> Deletion | None:
         """Read a deletion; None where this log knows none of this id."""
-        row = await self._pool.fetchrow(self._sql(_GET), workspace, deletion_id)
-        return None if row is None else _deletion(row)
+        found = await self.all_of(workspace, [deletion_id])
+        return found[0] if found else None
+
+    async def all_of(self, workspace: str, deletion_ids: Sequence[str]) -> list[Deletion]:
+        """Read those of these deletions that this log knows, in its order."""
+        rows = await self._pool.fetch(self._sql(_GET), workspace, list(deletion_ids))
+        return [_deletion(row) for row in rows]
 
     def notice(self) -> None:
         """Tell that there is something to erase."""

@@ -141,9 +141,10 @@ class MemoryDeliveryStore(DeliveryStore):
             connection.departed[named] = Noted(erased=erased, done_at=departure.at)
         return Departed(runs=[wake_of(run) for run in runs], messages=messages)
 
-    async def departed(self, workspace: str, deletion_id: str) -> Noted | None:
-        """Look it up."""
-        return self.deletions.get((workspace, deletion_id))
+    async def departed(self, workspace: str, deletion_ids: Sequence[str]) -> list[Noted]:
+        """Look them up."""
+        named = [(workspace, one) for one in deletion_ids]
+        return [self.deletions[one] for one in named if one in self.deletions]
 
     async def save_runs(self, connection: Connection, runs: Sequence[Run]) -> None:
         """Write runs; raises NotUnique where one would stand beside another."""

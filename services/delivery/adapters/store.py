@@ -177,17 +177,15 @@ class PostgresDeliveryStore(DeliveryStore):
         )
         return Departed(runs=runs, messages=messages)
 
-    async def departed(self, workspace: str, deletion_id: str) -> Noted | None:
-        """Read the row of a deletion."""
-        row = await self._pool.fetchrow(
+    async def departed(self, workspace: str, deletion_ids: Sequence[str]) -> list[Noted]:
+        """Read the rows of deletions."""
+        rows = await self._pool.fetch(
             f"SELECT erased, done_at FROM {self._schema}.deletions "
-            "WHERE workspace = $1 AND deletion_id = $2",
+            "WHERE workspace = $1 AND deletion_id = ANY($2::text[])",
             workspace,
-            deletion_id,
+            list(deletion_ids),
         )
-        if row is None:
-            return None
-        return Noted(erased=json.loads(row["erased"]), done_at=row["done_at"])
+        return [Noted(erased=json.loads(row["erased"]), done_at=row["done_at"]) for row in rows]
 
     async def save_runs(self, connection: Connection, runs: Sequence[Run]) -> None:
         """Write runs as they are now."""

@@ -61,9 +61,13 @@ class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
                 request, timeout=CALL_SECONDS
             )
         workspace = workspace_of(request.workspace_id)
-        noted = await self._store.departed(workspace, request.deletion_id)
-        erased, done_at = (noted.erased, noted.done_at) if noted else (None, None)
-        told.deletion.parts.append(deletions.part("delivery", erased, done_at))
+        count = told.deletion.id_count
+        names = deletions.names(request.deletion_id, count)
+        erased = [
+            deletions.Erased(counts=noted.erased, done_at=noted.done_at)
+            for noted in await self._store.departed(workspace, names)
+        ]
+        told.deletion.parts.append(deletions.part("delivery", erased, count))
         return told
 
     async def ExportProfile(

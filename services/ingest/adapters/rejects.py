@@ -111,9 +111,10 @@ class RejectTable:
                 columns = map(list, zip(*refused, strict=True))
                 await connection.execute(self._sql(_IN_VAIN), workspace, *columns)
 
-    async def erase_in(self, connection: Any, workspace: str, profiles: Sequence[str]) -> None:
-        """Erase the rejects of profiles, in a transaction of the caller's."""
-        await connection.execute(self._sql(_ERASE), workspace, list(profiles))
+    async def erase_in(self, connection: Any, workspace: str, profiles: Sequence[str]) -> int:
+        """Erase the rejects of profiles, in a transaction of the caller's; answers how many."""
+        done = await connection.execute(self._sql(_ERASE), workspace, list(profiles))
+        return int(done.rpartition(" ")[2])
 
     async def sweep(self, before: int) -> None:
         """Drop all that came before a time (ms, UTC), some at a time."""

@@ -1,11 +1,11 @@
 """PrivacyService: what the evaluator keeps of a profile, and before it what ingest does."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
 import orjson
-from hairspring.contracts.privacy.v1 import privacy_pb2, privacy_service_pb2
+from hairspring.contracts.privacy.v1 import privacy_service_pb2
 from hairspring.contracts.privacy.v1.privacy_service_pb2_grpc import (
     PrivacyServiceServicer,
     PrivacyServiceStub,
@@ -77,8 +77,10 @@ class PrivacyHandlers(PrivacyServiceServicer):
                 request, timeout=CALL_SECONDS
             )
         workspace = workspace_of(request.workspace_id)
-        found = await self._deletions.get(workspace, request.deletion_id)
-        told.deletion.parts.append(_part(found))
+        count = told.deletion.id_count
+        names = receipts.names(request.deletion_id, count)
+        found = await self._deletions.all_of(workspace, names)
+        told.deletion.parts.append(receipts.part("rule-evaluator", _erased(found), count))
         return told
 
     async def ExportProfile(
@@ -148,11 +150,11 @@ class PrivacyHandlers(PrivacyServiceServicer):
             after = page[-1].position
 
 
-def _part(found: Deletion | None) -> privacy_pb2.DeletionPart:
-    if found is None:
-        return receipts.part("rule-evaluator", None, None)
-    erased = {**found.erased, "records": found.records}
-    return receipts.part("rule-evaluator", erased, found.done_at)
+def _erased(found: Sequence[Deletion]) -> list[receipts.Erased]:
+    return [
+        receipts.Erased(counts={**one.erased, "records": one.records}, done_at=one.done_at)
+        for one in found
+    ]
 
 
 def _read(record: Record) -> Any:

@@ -195,9 +195,8 @@ async def test_what_there_is_of_a_deleted_profile_goes(kept: Kept) -> None:
             departed = await kept.store.depart(connection, gone)
 
     left = await kept.store.runs_of([wake_of(run) for run in (old, other, new)])
-    noted = await kept.store.departed("default", "d1")
+    noted = await kept.store.departed("default", ["d1", "d2"])
     assert (departed.runs, departed.messages) == ([], 0)
     assert {run.run_id for run in left} == {other.run_id, new.run_id}
     assert await kept.store.messages_of([wake_of(old), wake_of(new)]) == [_message(new)]
-    assert noted == Noted(erased={"runs": 1, "messages": 1}, done_at=NOW)
-    assert await kept.store.departed("default", "d2") is None
+    assert noted == [Noted(erased={"runs": 1, "messages": 1}, done_at=NOW)]

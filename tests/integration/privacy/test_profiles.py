@@ -184,6 +184,40 @@ async def test_a_deletion_under_one_id_is_one_deletion(shop: Shop) -> None:
     assert [line["kind"] for line in await export(shop, "alwine", "ingest")] == ["event"]
 
 
+async def test_all_the_ids_that_stood_for_her_go_with_her(shop: Shop) -> None:
+    """What she did before she was known is hers; its past is known by its own id from then on."""
+    early = now() - 1_000
+    browsed = track("", "Product Viewed", at=early, id="aurelie-1")
+    browsed.anonymous_id = "browser-of-aurelie"
+    await shop.track(browsed)
+    await shop.settled(["browser-of-aurelie"])
+    await shop.events.IdentifyProfile(
+        event_service_pb2.IdentifyProfileRequest(
+            profile_id="aurelie", anonymous_id="browser-of-aurelie", traits_json=b'{"name":"A"}'
+        )
+    )
+    await shop.track(track("aurelie", "Product Viewed"))
+    await shop.settled(["aurelie"])
+    before = await export(shop, "aurelie")
+
+    receipt = await deleted(shop, "aurelie")
+    browsed.message_id = "aurelie-2"
+    [late] = await shop.track(browsed)
+    [new] = await shop.track(track("browser-of-aurelie", "Product Viewed"))
+    await shop.settled(["aurelie", "browser-of-aurelie"])
+
+    assert [line["kind"] for line in before].count("event") >= 3
+    assert receipt.id_count == 2
+    assert erased(receipt)["ingest"]["events"] >= 3
+    assert (late.status, new.status) == (DELETED, ACCEPTED)
+    assert "event" not in {line["kind"] for line in await export(shop, "aurelie")}
+    for name in ("aurelie", "browser-of-aurelie"):
+        named = set(await shop.rows_naming(name))
+        assert not named & {"ingest.links", "delivery.formers", "delivery.runs"}
+    events = [x for x in await export(shop, "browser-of-aurelie") if x["kind"] == "event"]
+    assert len(events) == 1
+
+
 async def test_by_the_command_line(shop: Shop) -> None:
     """`profiles delete` waits until all are done; `export` and `receipt` tell what is left."""
     await buys(shop, "auguste")

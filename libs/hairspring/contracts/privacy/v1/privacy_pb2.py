@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#hairspring/privacy/v1/privacy.proto\x12\x15hairspring.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x01\n\x08\x44\x65letion\x12\x13\n\x0b\x64\x65letion_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12/\n\x0b\x64\x65lete_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x04 \x01(\x03\x12\x32\n\x05parts\x18\x05 \x03(\x0b\x32#.hairspring.privacy.v1.DeletionPart\"\xb7\x01\n\x0c\x44\x65letionPart\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x33\n\x05state\x18\x02 \x01(\x0e\x32$.hairspring.privacy.v1.DeletionState\x12\x32\n\x06\x65rased\x18\x03 \x03(\x0b\x32\".hairspring.privacy.v1.ErasedCount\x12-\n\tdone_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"*\n\x0b\x45rasedCount\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03*\x80\x01\n\rDeletionState\x12\x1e\n\x1a\x44\x45LETION_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LETION_STATE_WAITING\x10\x01\x12\x1a\n\x16\x44\x45LETION_STATE_ERASING\x10\x02\x12\x17\n\x13\x44\x45LETION_STATE_DONE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#hairspring/privacy/v1/privacy.proto\x12\x15hairspring.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x01\n\x08\x44\x65letion\x12\x13\n\x0b\x64\x65letion_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12/\n\x0b\x64\x65lete_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x04 \x01(\x03\x12\x32\n\x05parts\x18\x05 \x03(\x0b\x32#.hairspring.privacy.v1.DeletionPart\x12\x10\n\x08id_count\x18\x06 \x01(\x05\"\xb7\x01\n\x0c\x44\x65letionPart\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x33\n\x05state\x18\x02 \x01(\x0e\x32$.hairspring.privacy.v1.DeletionState\x12\x32\n\x06\x65rased\x18\x03 \x03(\x0b\x32\".hairspring.privacy.v1.ErasedCount\x12-\n\tdone_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"*\n\x0b\x45rasedCount\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03*\x80\x01\n\rDeletionState\x12\x1e\n\x1a\x44\x45LETION_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LETION_STATE_WAITING\x10\x01\x12\x1a\n\x16\x44\x45LETION_STATE_ERASING\x10\x02\x12\x17\n\x13\x44\x45LETION_STATE_DONE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hairspring.privacy.v1.privacy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DELETIONSTATE']._serialized_start=499
-  _globals['_DELETIONSTATE']._serialized_end=627
+  _globals['_DELETIONSTATE']._serialized_start=517
+  _globals['_DELETIONSTATE']._serialized_end=645
   _globals['_DELETION']._serialized_start=96
-  _globals['_DELETION']._serialized_end=266
-  _globals['_DELETIONPART']._serialized_start=269
-  _globals['_DELETIONPART']._serialized_end=452
-  _globals['_ERASEDCOUNT']._serialized_start=454
-  _globals['_ERASEDCOUNT']._serialized_end=496
+  _globals['_DELETION']._serialized_end=284
+  _globals['_DELETIONPART']._serialized_start=287
+  _globals['_DELETIONPART']._serialized_end=470
+  _globals['_ERASEDCOUNT']._serialized_start=472
+  _globals['_ERASEDCOUNT']._serialized_end=514
 # @@protoc_insertion_point(module_scope)

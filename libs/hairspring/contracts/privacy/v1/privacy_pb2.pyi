@@ -59,12 +59,15 @@ class Deletion(_message.Message):
     DELETE_TIME_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    ID_COUNT_FIELD_NUMBER: _builtins.int
     deletion_id: _builtins.str
     """The id, by which it can be asked for."""
     profile_id: _builtins.str
     """The profile. Empty once its id is forgotten, 30 days after the rest of it."""
     position: _builtins.int
     """Where the deletion stands in the event log."""
+    id_count: _builtins.int
+    """How many ids stood for the profile. All of them are deleted, each by a record of its own in the log."""
     @_builtins.property
     def delete_time(self) -> _timestamp_pb2.Timestamp:
         """When it was deleted: what happened up to then never comes back."""
@@ -81,10 +84,11 @@ class Deletion(_message.Message):
         delete_time: _timestamp_pb2.Timestamp | None = ...,
         position: _builtins.int = ...,
         parts: _abc.Iterable[Global___DeletionPart] | None = ...,
+        id_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["delete_time", b"delete_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delete_time", b"delete_time", "deletion_id", b"deletion_id", "parts", b"parts", "position", b"position", "profile_id", b"profile_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delete_time", b"delete_time", "deletion_id", b"deletion_id", "id_count", b"id_count", "parts", b"parts", "position", b"position", "profile_id", b"profile_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

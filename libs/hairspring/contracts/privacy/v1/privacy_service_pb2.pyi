@@ -31,7 +31,9 @@ class DeleteProfileRequest(_message.Message):
     profile_id: _builtins.str
     """The profile. Need not be known: it then is deleted all the same, so that nothing older comes in."""
     deletion_id: _builtins.str
-    """Names the deletion, so that asking again deletes nothing twice. At most 255 characters; left empty, it is made."""
+    """Names the deletion, so that asking again deletes nothing twice. At most 255 characters, and not ending with a
+    plus and a number; left empty, it is made.
+    """
     def __init__(
         self,
         *,
