@@ -20,7 +20,7 @@ def as_line(
 ) -> dict[str, Any]:
     """Write an explanation as a JSON line."""
     line: dict[str, Any] = {
-        "profile": request.profile_id,
+        "profile": answer.profile_id or request.profile_id,
         "segment": request.segment,
         "member": answer.member,
         "at": _iso(answer.read_time),

@@ -36,7 +36,7 @@ def as_tree(
 
     past = request.WhichOneof("moment") is not None
     title = Text()
-    title.append(printable(request.profile_id), style="bold")
+    title.append(printable(answer.profile_id or request.profile_id), style="bold")
     title.append((" was" if past else " is") + (" in " if answer.member else " not in "))
     title.append(request.segment, style="cyan")
     if past:

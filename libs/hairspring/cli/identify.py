@@ -26,6 +26,7 @@ from hairspring.wire.times import from_ms
     metavar="NAME=VALUE",
     help="A trait; JSON where the value parses as such (null unsets it), else text. Repeatable.",
 )
+@click.option("--anonymous", default="", help="The anonymous id she had; both are one from now on.")
 @click.option("--time", "at", metavar="TIME", help="Since when it is so, ISO 8601. Default: now.")
 @click.option("--message-id", help="Names the call: the same again is not recorded twice.")
 @format_option
@@ -33,6 +34,7 @@ from hairspring.wire.times import from_ms
 def identify(
     profile: str,
     traits: tuple[str, ...],
+    anonymous: str,
     at: str | None,
     message_id: str | None,
     output_format: str,
@@ -41,6 +43,7 @@ def identify(
     """Set traits, such as: identify --profile ada --trait name=Ada --trait email=ada@example.com"""
     request = service_pb.IdentifyProfileRequest(
         profile_id=profile,
+        anonymous_id=anonymous,
         message_id=message_id or str(uuid.uuid4()),
         traits_json=orjson.dumps(assignments.parse(traits, "--trait")),
         occur_time=from_ms(moment(at)) if at else None,

@@ -32,6 +32,7 @@ _COMMANDS = {
     ),
     "track": _Place("track", "track", "Record one event."),
     "identify": _Place("identify", "identify", "Set traits of a profile."),
+    "alias": _Place("alias", "alias", "Make two ids one person."),
     "tags": _Place("tags", "tags", "Attach tags to a profile, or take them off."),
     "import": _Place("importing", "import_", "Import history from a file of JSON lines."),
     "simulate": _Place("simulate", "simulate", "Judge a file of events with no service at all."),

@@ -218,8 +218,13 @@ class MemoryLog(Log):
         )
         if joined is not None and joined.recorded:
             away, merged = self._merging.away, self._merging.joined
-            self._put(*_in(joined.was, entry), accepted_at, naming(away, into[1]))
-            self._put(*_in(into, entry), accepted_at, naming(merged, joined.was[1]))
+            for place, payload in (
+                (joined.was, naming(away, into[1])),
+                (into, naming(merged, joined.was[1])),
+            ):
+                # What the log says by itself names no known person.
+                position = self._put(*_in(place, entry), accepted_at, payload)
+                self._anonymous.add(position)
         return into
 
     def _recorded(self, workspace: str, shard: int, name: str) -> Seen:

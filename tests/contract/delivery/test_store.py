@@ -118,6 +118,20 @@ async def test_the_latest_start_counts(kept: Kept) -> None:
     assert await kept.store.last_starts([ADA, BO]) == {(("default", "ada"), "recovery"): NOW + 5}
 
 
+async def test_what_was_started_for_a_former_id_counts(kept: Kept) -> None:
+    """Also where that had become part of another one before; of others nothing counts."""
+    cy = (3, "default", "cy")
+    await _save(kept, [_run("bo", 8, started_at=NOW + 3), _run("cy", 9, started_at=NOW + 7)])
+    for place, former in ((BO, cy), (ADA, BO), (ADA, BO)):
+        async with kept.ledger.effect({3}) as connection:
+            await kept.store.save_formers(connection, [(place, former)])
+    found = await kept.store.last_starts([ADA, cy])
+    assert found == {
+        (("default", "ada"), "recovery"): NOW + 7,
+        (("default", "cy"), "recovery"): NOW + 7,
+    }
+
+
 async def test_what_is_to_be_looked_at_comes_in_pages(kept: Kept) -> None:
     """The earliest first, each once, of one shard; what is over is left out."""
     runs = [_run(f"p{n}", n, wake_at=NOW + n // 2) for n in range(1, 6)]

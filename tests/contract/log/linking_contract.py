@@ -74,6 +74,11 @@ class LinkingContract:
     def linking(self) -> Log:
         raise NotImplementedError
 
+    @pytest.fixture
+    def connection(self) -> object:
+        """What a transaction is written by; nothing in memory."""
+        return None
+
     async def test_an_identify_makes_two_one(self, linking: Log) -> None:
         """Both are told right before it, and what comes for the anonymous id is the person's."""
         done = await linking.append([track("x1"), track("x1")])
@@ -176,6 +181,18 @@ class LinkingContract:
         assert await lineage(linking, "bo", 10) == ["bo"]
         assert sorted(await lineage(linking, "bo", 11)) == ["ada", "bo", "x1", "x2"]
         assert sorted(await lineage(linking, "ada", 11)) == ["ada", "x1", "x2"]
+
+    async def test_an_id_that_is_unlinked_stands_for_itself(
+        self, linking: Log, connection: object
+    ) -> None:
+        """As when a person is deleted: what comes later is of somebody new, and may be linked."""
+        await linking.append([track("x1"), link("ada", "x1")])
+        await linking.unlink_in(connection, SPACE, [(shard(one), one) for one in ("ada", "x1")])
+        await linking.append([track("x1"), track("ada")])
+        assert (await log_of(linking))[4:] == ["x1", "ada"]
+        assert await lineage(linking, "ada") == ["ada"]
+        await linking.append([link("bo", "x1")])
+        assert (await log_of(linking))[6:] == ["x1 into bo", "bo with x1", "bo"]
 
     async def test_workspaces_know_nothing_of_each_other(self, linking: Log) -> None:
         """An id is linked in its own workspace only."""

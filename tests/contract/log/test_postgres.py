@@ -35,6 +35,13 @@ class TestPostgresLinking(LinkingContract):
         async with open_log(database_url) as opened:
             yield PostgresLog(opened.pool, opened.notices, SCHEMA, merging=MERGING)
 
+    @pytest.fixture
+    async def connection(self, database_url: str, linking: PostgresLog) -> AsyncIterator[object]:
+        """A connection of its own to the same database."""
+        connection = await asyncpg.connect(database_url)
+        yield connection
+        await connection.close()
+
 
 class TestPostgresOfAMergingService(TestPostgres):
     @pytest.fixture
