@@ -116,7 +116,8 @@ def fold(book: Book, changes: Iterable[Change], flows_of: FlowsOf) -> list[Run]:
     """Follow the transitions in their order; answers the runs that are new or changed.
 
     The log may be read again from some way back: what was decided then stays as it is, and what
-    has begun since is ended by none of it.
+    has begun since is ended by none of it. What an import tells of earlier times ends nothing that
+    began later.
     """
     for change in changes:
         match change:
@@ -135,7 +136,7 @@ def _end_older(book: Book, entry: Entry) -> None:
     """End the runs of an earlier entry into the segment: a new one means that it was left."""
     for run in book.active_of((entry.workspace, entry.profile)):
         older = run.entry_position < entry.position and run.entered_at != entry.entered_at
-        if run.segment == entry.segment and older:
+        if run.segment == entry.segment and older and entry.effective_at >= run.started_at:
             book.note(flows.leave(run, entry.effective_at))
 
 
@@ -173,5 +174,6 @@ def _count_from_older(book: Book, merged: Merged) -> None:
 
 def _end_left(book: Book, left: Left) -> None:
     for run in book.active_of((left.workspace, left.profile)):
-        if run.segment == left.segment and run.entry_position < left.position:
+        later = run.entry_position < left.position and run.started_at <= left.effective_at
+        if run.segment == left.segment and later:
             book.note(flows.leave(run, left.effective_at))

@@ -120,3 +120,19 @@ def test_what_was_read_before_ends_nothing_that_began_since():
     [run] = folded(entered(NOW + 6, 3))
 
     assert folded(*changes, book=Book([run], {}, [run.run_id])) == []
+
+
+def test_what_an_import_tells_of_earlier_times_ends_nothing():
+    """Its transitions come later in the log, and took effect before the run began."""
+    old = a_run(FLOW)
+    earlier = old.started_at - HOUR
+    changes = (
+        entered(earlier, old.entry_position + 1, sets_off_flows=False),
+        left(earlier + 5, position=old.entry_position + 2),
+    )
+
+    assert folded(*changes, book=Book([old], {})) == []
+    [ended] = folded(
+        left(old.started_at + 5, position=old.entry_position + 3), book=Book([old], {})
+    )
+    assert ended.status is RunStatus.ENDED
