@@ -90,6 +90,9 @@ READINGS: dict[str, Reading] = {
     "event.v1.EventLogService/ListEvents": Reading(
         fields={"profileIds": [PROFILE]}, shows=says_hidden
     ),
+    "event.v1.EventLogService/ResolveProfiles": Reading(
+        fields={"profileIds": ["visitor"]}, shows=holds("profiles")
+    ),
     "event.v1.EventLogService/GetEvents": Reading(
         fields={"positions": list(range(1, 10))}, shows=says_hidden
     ),
@@ -150,6 +153,7 @@ WRITINGS: dict[str, dict[str, Any]] = {
         "profileId": PROFILE,
         "traitsJson": encoded({"name": "rival", "email": "rival@example.com"}),
     },
+    "event.v1.EventService/AliasProfile": {"profileId": "mallory", "previousId": "visitor"},
     "event.v1.EventService/AddTags": {"profileId": PROFILE, "tags": ["rival"]},
     "event.v1.EventService/RemoveTags": {"profileId": PROFILE, "tags": ["vip"]},
     "event.v1.EventService/ImportEvents": {

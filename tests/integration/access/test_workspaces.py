@@ -131,6 +131,8 @@ async def a_world(
         imported = {"importId": "history", "events": [event("i1", "Imported")]}
         await world.ask("event.v1.EventService/ImportEvents", imported, shop)
         await world.ask("event.v1.EventService/TrackEvent", {"event": event("m0", name="")}, shop)
+        alias = {"profileId": "carol", "previousId": "visitor"}
+        await world.ask("event.v1.EventService/AliasProfile", alias, shop)
         deletion = {"profileId": "gone", "deletionId": "d1"}
         await world.ask("privacy.v1.PrivacyService/DeleteProfile", deletion, shop)
         yield world
