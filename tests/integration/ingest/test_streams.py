@@ -139,11 +139,13 @@ async def test_what_was_answered_counts_when_the_database_goes_away(
     """The stream ends UNAVAILABLE; the rest is sent again on a new one, and all is there once."""
     count, size = 400, 5
     answered: list[str] = []
+    all_sent = asyncio.Event()
 
     async def requests(first: int) -> AsyncIterator[contract.StreamEventsRequest]:
         for one in numbered(first, count - first // size, size):
             yield one
             await asyncio.sleep(0.001)
+        all_sent.set()
 
     async def stream() -> None:
         call = service.events.StreamEvents(requests(len(answered)), timeout=SECONDS)
@@ -152,7 +154,7 @@ async def test_what_was_answered_counts_when_the_database_goes_away(
 
     first = asyncio.create_task(stream())
     await eventually(lambda: len(answered) >= 50)
-    await end_writers(database_url, until=first)
+    await end_a_write(database_url, all_sent)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await first
     assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
@@ -167,17 +169,24 @@ async def test_what_was_answered_counts_when_the_database_goes_away(
     assert sorted(ids) == sorted(["again", *(f"m{number}" for number in range(count * size))])
 
 
-async def end_writers(database_url: str, until: asyncio.Task[None]) -> None:
-    """End the connections of ingest that write, again and again, until a stream has noticed."""
-    connection = await asyncpg.connect(database_url)
+async def end_a_write(database_url: str, all_sent: asyncio.Event) -> None:
+    """End the connection of an append that is under way, once all requests have been sent.
+
+    Until then it is held up, so that it is under way. A client that still writes when its stream
+    ends may be told INTERNAL by its own library.
+    """
+    holding, ending = [await asyncpg.connect(database_url) for _ in range(2)]
     try:
-        async with asyncio.timeout(SECONDS):
-            while not until.done():
-                await connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database()"
-                    " AND application_name = 'hairspring-ingest-writer'"
-                )
-                await asyncio.sleep(0)
+        async with holding.transaction(), asyncio.timeout(SECONDS):
+            await holding.execute("SELECT head FROM ingest.lane FOR UPDATE")
+            await all_sent.wait()
+            await eventually(lambda: ending.fetchval(_END_WAITING), timeout=SECONDS)
     finally:
-        await connection.close()
+        await asyncio.gather(holding.close(), ending.close())
+
+
+_END_WAITING = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'hairspring-ingest-writer'
+  AND wait_event_type = 'Lock'
+"""
