@@ -26,13 +26,22 @@ def access_by(look_up: LookUp, settings: Settings) -> Access:
 
 
 def at_ingest(channel: grpc.aio.Channel) -> LookUp:
-    """Look keys up over a channel to ingest, which bears the token of the deployment."""
+    """Look keys up over a channel to ingest, which bears the token of the deployment.
+
+    Until it has answered once it may be starting, and is waited for; later it is told at once
+    where it does not answer, since what was found before holds for a while.
+    """
     stub = KeyServiceStub(channel)
+    has_answered = False
 
     async def look_up(hashes: Sequence[bytes]) -> dict[bytes, Caller]:
+        nonlocal has_answered
         answer = await stub.LookUpKeys(
-            key_service_pb2.LookUpKeysRequest(hashes=hashes), timeout=LOOK_UP_SECONDS
+            key_service_pb2.LookUpKeysRequest(hashes=hashes),
+            timeout=LOOK_UP_SECONDS,
+            wait_for_ready=not has_answered,
         )
+        has_answered = True
         return {found.hash: caller_of(found.key) for found in answer.found}
 
     return look_up

@@ -46,7 +46,7 @@ class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
         """Pass it on: a deletion begins at ingest."""
         with passed_on():
             answer: privacy_service_pb2.DeleteProfileResponse = await self._evaluator.DeleteProfile(
-                request, timeout=CALL_SECONDS
+                request, timeout=CALL_SECONDS, wait_for_ready=True
             )
         return answer
 
@@ -58,7 +58,7 @@ class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
         """Tell how far a deletion is before us, and here."""
         with passed_on():
             told: privacy_service_pb2.GetDeletionResponse = await self._evaluator.GetDeletion(
-                request, timeout=CALL_SECONDS
+                request, timeout=CALL_SECONDS, wait_for_ready=True
             )
         workspace = workspace_of(request.workspace_id)
         count = told.deletion.id_count

@@ -62,7 +62,7 @@ class PrivacyHandlers(PrivacyServiceServicer):
         """Has ingest delete a profile."""
         with passed_on():
             answer: privacy_service_pb2.DeleteProfileResponse = await self._ingest.DeleteProfile(
-                request, timeout=CALL_SECONDS
+                request, timeout=CALL_SECONDS, wait_for_ready=True
             )
         return answer
 
@@ -74,7 +74,7 @@ class PrivacyHandlers(PrivacyServiceServicer):
         """Tells how far a deletion is at ingest, and here."""
         with passed_on():
             told: privacy_service_pb2.GetDeletionResponse = await self._ingest.GetDeletion(
-                request, timeout=CALL_SECONDS
+                request, timeout=CALL_SECONDS, wait_for_ready=True
             )
         workspace = workspace_of(request.workspace_id)
         count = told.deletion.id_count
