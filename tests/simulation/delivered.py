@@ -19,6 +19,7 @@ from hairspring.services.delivery.runs import (
 from hairspring.wire.flows import Flow, Send, Wait
 from hairspring.wire.times import to_ms
 
+from tests.simulation.cooldowns import Cooldowns
 from tests.simulation.rules import WORKSPACE
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ LATEST_SECONDS = 90.0
 class Due:
     """A run that an entry sets off, unless it follows another too soon; times are ms, UTC."""
 
+    run_id: str
     flow: Flow
     profile: str
     segment: str
     position: int
     at: int
-    starts: bool
     leaves: transition_pb2.Record | None
     """The record that ends this stay in the segment, if any does."""
 
@@ -50,9 +51,7 @@ class Delivered:
         self.world = world
         self.due: dict[str, Due] = {}
         self.runs: dict[str, Run] = {}
-        self.joined: set[str] = set()
-        """Profiles that others became part of: what those had started counts for a cooldown as far
-        as delivery had read of it, so nothing is said of whether their runs start."""
+        self.cooldowns = Cooldowns(world.runs)
 
     async def come_to_an_end(self) -> None:
         """Wait until all is settled; report what never is, and what is not as it must be."""
@@ -68,23 +67,21 @@ class Delivered:
 
     def _look(self) -> None:
         """Read what the evaluators told, and what has become of it."""
-        self.due = dict(self._runs_due())
+        self.due = {due.run_id: due for due in self._runs_due()}
         self.runs = {run.run_id: run for run in self.world.runs.runs.values()}
 
-    def _runs_due(self) -> Iterator[tuple[str, Due]]:
+    def _runs_due(self) -> Iterator[Due]:
         """Name the runs that have to happen, from the log alone."""
         told = [
             (record, transition_pb2.Record.FromString(record.payload))
             for record in self.world.told._records
         ]
-        self.joined = {at.profile for at, one in told if one.WhichOneof("body") == "merged"}
+        self.cooldowns.read(told)
         moves = [(at, one) for at, one in told if one.WhichOneof("body") == "transition"]
-        started: dict[tuple[str, str], int] = {}
         for number, (at, one) in enumerate(moves):
             transition = one.transition
             if not transition.sets_off_flows or transition.change != transition_pb2.CHANGE_ENTERED:
                 continue
-            effective = to_ms(transition.effective_time)
             later = (
                 (there, other)
                 for there, other in moves[number + 1 :]
@@ -94,21 +91,14 @@ class Delivered:
             for flow in self.world.rules.flows:
                 if flow.entered != transition.segment:
                     continue
-                last, cooldown = started.get((at.profile, flow.name)), flow.cooldown_ms
-                starts = last is None or cooldown is None or effective - last >= cooldown
-                if starts:
-                    started[at.profile, flow.name] = max(effective, last or effective)
-                yield (
-                    run_id_of(WORKSPACE, at.profile, flow.name, at.position),
-                    Due(
-                        flow=flow,
-                        profile=at.profile,
-                        segment=transition.segment,
-                        position=at.position,
-                        at=effective,
-                        starts=starts,
-                        leaves=leaves,
-                    ),
+                yield Due(
+                    run_id=run_id_of(WORKSPACE, at.profile, flow.name, at.position),
+                    flow=flow,
+                    profile=at.profile,
+                    segment=transition.segment,
+                    position=at.position,
+                    at=to_ms(transition.effective_time),
+                    leaves=leaves,
                 )
 
     def _open(self) -> Iterator[str]:
@@ -118,6 +108,7 @@ class Delivered:
                 yield f"no run of {due.flow.name} for {due.profile} at {due.position}"
             elif self.runs[id].active:
                 yield f"a run goes on: {_shown(self.runs[id])}"
+        yield from self.cooldowns.missing()
         for message in self._messages():
             if message.status <= MessageStatus.SENDING:
                 yield f"a message is not settled: {message}"
@@ -127,16 +118,17 @@ class Delivered:
         for id, run in self.runs.items():
             if (due := self.due.get(id)) is None:
                 yield f"nothing sets off {_shown(run)}"
-            elif run.profile in self.joined and run.status is RunStatus.NOT_STARTED:
-                continue
-            elif (run.status is not RunStatus.NOT_STARTED) != due.starts:
-                yield f"{_shown(run)}, and it {'should' if due.starts else 'should not'} start"
+            elif run.started_at != due.at:
+                yield f"{_shown(run)} does not start at {due.at}"
+            elif (run.status is not RunStatus.NOT_STARTED) != (starts := self._starts(run, due)):
+                yield f"{_shown(run)}, and it {'should' if starts else 'should not'} start"
             elif run.status is RunStatus.ENDED:
                 yield from self._ended(run, due)
 
+    def _starts(self, run: Run, due: Due) -> bool:
+        return self.cooldowns.allow(run, due.flow, self.runs.values())
+
     def _ended(self, run: Run, due: Due) -> Iterator[str]:
-        if run.started_at != due.at:
-            yield f"{_shown(run)} does not start at {due.at}"
         if run.reason not in (COMPLETED, SEGMENT_LEFT, OTHER_RUN):
             yield f"{_shown(run)} ends for another reason"
         if run.reason == SEGMENT_LEFT and due.leaves is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from hairspring.ownership.port import Fenced
 from hairspring.services.delivery.adapters.evaluator import Evaluator
@@ -22,15 +23,31 @@ from tests.simulation.watched import Report
 from tests.simulation.wire import Server, Wire
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """Which commit brought a run, and which was the last when the starts before it were read."""
+
+    commit: int
+    knew: int
+
+
 class WatchedRuns(MemoryDeliveryStore):
-    """The tables that all share: what is over stays as it is, and no run goes back."""
+    """The tables that all share: what is over stays as it is, and no run goes back.
+
+    Commits are counted, so that it can be told what had been there when something was decided.
+    """
 
     def __init__(self, report: Report) -> None:
         super().__init__()
         self._report = report
+        self.commits = 0
+        self.decided: dict[str, Decided] = {}
+        """By run id."""
+        self.linked: dict[tuple[str, str], int] = {}
+        """The commit that noted whose former id one is, by the profile and that id."""
 
-    def commit(self, transaction: MemoryTransaction) -> None:
-        """Commit, and look at what has changed."""
+    def commit(self, transaction: MemoryTransaction, knew: Mapping[Place, int]) -> None:
+        """Commit, and look at what has changed; `knew` has the commits known by profile."""
         runs = [(self.runs.get(key), run) for key, run in transaction.runs.items()]
         messages = [
             (self.messages.get(key, {}).get(step), message)
@@ -38,9 +55,15 @@ class WatchedRuns(MemoryDeliveryStore):
             for step, message in steps.items()
         ]
         transaction.commit()
+        self.commits += 1
+        for place, former in transaction.formers:
+            self.linked.setdefault((place[2], former[2]), self.commits)
         for before, after in runs:
             if before is not None:
                 self._compare(before, after)
+            else:
+                place = (after.shard, after.workspace, after.profile)
+                self.decided[after.run_id] = Decided(commit=self.commits, knew=knew[place])
         for was, now in messages:
             if was is not None and was.status > MessageStatus.SENDING and was != now:
                 self._report(f"{was.message_id} was {was.status.name}, and is {now.status.name}")
@@ -64,16 +87,17 @@ class Rows(DeliveryStore):
         self._postgres = postgres
         self._rows = rows
         self._name = f"commit {ownership.replica_id}"
+        self._knew: dict[Place, int] = {}
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Connection]:
         """Open a transaction."""
-        transaction = MemoryTransaction(self._rows)
+        transaction, knew = MemoryTransaction(self._rows), dict(self._knew)
         yield transaction
 
         async def commit() -> None:
             try:
-                self._rows.commit(transaction)
+                self._rows.commit(transaction, knew)
             except Fenced:
                 raise self._postgres.failure() from None
 
@@ -86,10 +110,14 @@ class Rows(DeliveryStore):
         )
 
     async def last_starts(self, places: Sequence[Place]) -> dict[tuple[Key, str], int]:
-        """Read the latest starts."""
-        return await self._wire.call(
-            self._postgres, "last_starts", lambda: self._rows.last_starts(places)
-        )
+        """Read the latest starts, and remember after which commit that was."""
+
+        async def read() -> tuple[dict[tuple[Key, str], int], int]:
+            return await self._rows.last_starts(places), self._rows.commits
+
+        starts, commits = await self._wire.call(self._postgres, "last_starts", read)
+        self._knew.update(dict.fromkeys(places, commits))
+        return starts
 
     async def runs_of(self, wakes: Sequence[Wake]) -> list[Run]:
         """Read runs."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from hairspring.log.port import Barrier, Batch
 from hairspring.services.delivery import sender
+from hairspring.services.delivery.adapters.memory import MemoryDeliveryStore
 from hairspring.services.delivery.following import Book
 from hairspring.services.delivery.messages import Message, MessageStatus
 from hairspring.services.rule_evaluator.term import Term
@@ -70,9 +71,25 @@ def read_anew(patch: Patch) -> Twist:
     return lambda world: patch(Book, "is_written", lambda self, run_id: False)
 
 
+def no_formers(patch: Patch) -> Twist:
+    """A cooldown does not count what was started for former ids."""
+    return lambda world: patch(MemoryDeliveryStore, "_lineage", lambda self, place: [place])
+
+
+def formers_forgotten(patch: Patch) -> Twist:
+    """Nobody notes whose former ids there are."""
+
+    async def forget(self: MemoryDeliveryStore, connection: Any, formers: Any) -> None:
+        return None
+
+    return lambda world: patch(MemoryDeliveryStore, "save_formers", forget)
+
+
 DELIVERY_TWISTS: tuple[Callable[[Patch], Twist], ...] = (
     sent_again,
     no_check,
     an_old_answer,
     read_anew,
+    no_formers,
+    formers_forgotten,
 )

@@ -30,6 +30,8 @@ LOOK_AT = {
     "an_old_history": 26,
     "sent_again": 18,
     "read_anew": 33,
+    "no_formers": 218,
+    "formers_forgotten": 2,
 }
 MOST_LOOKED_AT = 400
 
@@ -44,6 +46,7 @@ FOUND = {
     26: "who was filled anew was folded by the history that was read for the fill before",
     43: "an alarm that nobody had set made a profile in a shard where it does not live",
     3010257: "a message stayed marked as being handed over: the commit of that got no answer",
+    3100682: "an entry was let begin after one that a former id's start had held back: rightly so",
 }
 
 
