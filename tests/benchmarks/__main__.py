@@ -40,13 +40,14 @@ BENCHMARKS = {
     "pipeline": pipeline.figures,
     "stored": pipeline.stored_figures,
     "ingest": ingest.figures,
+    "ingest-stored": ingest.stored_figures,
     "handover": handover.figures,
     "filling": filling.figures,
     "timers": timers.figures,
     "storage": storage.figures,
 }
 #: Takes long, and is done only where it is asked for.
-UNASKED = {"stored", "storage"}
+UNASKED = {"stored", "ingest-stored", "storage"}
 DIRECTORY = Path("build/bench")
 #: How many timers are pending in the quick form.
 QUICK = 1_000_000

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import statistics
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,40 +56,97 @@ def figures(size: Size, directory: Path, say: Say) -> Iterator[Figure]:
     yield from _told(found)
 
 
+def stored_figures(size: Size, directory: Path, say: Say) -> Iterator[Figure]:
+    """Measure batches with five and with a hundred times as many events stored."""
+    where = directory / "ingest-stored"
+    shutil.rmtree(where, ignore_errors=True)
+    try:
+        found = asyncio.run(_measure_stored(size, where, say))
+    finally:
+        shutil.rmtree(where, ignore_errors=True)
+    few = min(found)
+    for stored, rounds in found.items():
+        note = f"{stored:,} events stored"
+        command = _COMMAND.replace("ingest", "ingest-stored")
+        for name in ("events/s", "ingest", "postgres"):
+            values = [_stored_value(one, name) for one in rounds]
+            before = [_stored_value(one, name) for one in found[few]]
+            times = statistics.median(a / b for a, b in zip(values, before, strict=True))
+            yield Figure(
+                name=f"ingest with {note}: {name}",
+                unit=name if name == "events/s" else "µs/event",
+                values=tuple(values),
+                goal="" if stored == few else f"as with {few:,}",
+                command=command,
+                ratio=f"{times:.2f} of {few:,}",
+            )
+
+
+def _stored_value(one: _Round, name: str) -> float:
+    return one.rate if name == "events/s" else one.cpu[name]
+
+
+async def _measure_stored(size: Size, directory: Path, say: Say) -> dict[int, list[_Round]]:
+    found: dict[int, list[_Round]] = {}
+    batch, sent, seed = size.pipeline_events, 0, 0
+    async with _running(directory) as (database, service):
+        for stored in (5 * batch, 100 * batch):
+            found[stored] = []
+            while sent < stored or len(found[stored]) < size.rounds:
+                say(f"{sent:,} events stored")
+                seed += 1
+                more = ("--events", str(batch), "--profiles", str(size.profiles))
+                load = ("load", "--address", service.address, *more, "--seed", str(seed))
+                one = await _run(database, service, *load)
+                if sent >= stored:
+                    found[stored].append(one)
+                sent += batch
+    return found
+
+
 async def _measure(size: Size, directory: Path, say: Say) -> dict[str, list[_Round]]:
     found: dict[str, list[_Round]] = defaultdict(list)
-    directory.mkdir(parents=True)
     http = f"127.0.0.1:{free_port()}"
+    async with _running(directory, HAIRSPRING_INGEST_HTTP=http) as (database, service):
+        events = ("--events", str(size.pipeline_events))
+        single = ("--rate", str(RATE), "--seconds", str(size.pipeline_seconds))
+        fewer = ("--events", str(size.pipeline_events // 10), "--batch", "1")
+        loads = {
+            "gRPC batches": ("load", "--address", service.address, *events),
+            "gRPC streams": ("load", "--address", service.address, *events, "--stream"),
+            "gRPC one by one": ("load", "--address", service.address, *fewer, "--stream"),
+            "HTTP batches": ("ingest_load", "--http", http, *events),
+            "gRPC single": ("ingest_load", "--grpc", service.address, *single),
+            "HTTP single": ("ingest_load", "--http", http, *single),
+        }
+        seed = 0
+        for number in range(size.rounds):
+            for name, load in loads.items():
+                say(f"round {number + 1} of {size.rounds}: {name}")
+                seed += 1
+                more = ("--profiles", str(size.profiles), "--seed", str(seed))
+                found[name].append(await _run(database, service, *load, *more))
+    return found
+
+
+@asynccontextmanager
+async def _running(
+    directory: Path, **settings: str
+) -> AsyncIterator[tuple[PostgresServer, Service]]:
+    """Run a durable Postgres, and ingest on it."""
+    directory.mkdir(parents=True)
     async with postgres(directory / "postgres", settings=POSTGRES) as database:
         environment = {
             "HAIRSPRING_POSTGRES_URL": database.url,
-            "HAIRSPRING_INGEST_HTTP": http,
             "HAIRSPRING_SERVICE_TOKEN": TOKEN,
+            **settings,
         }
         service = Service("ingest", environment, directory)
         await service.start()
         try:
-            events = ("--events", str(size.pipeline_events))
-            single = ("--rate", str(RATE), "--seconds", str(size.pipeline_seconds))
-            fewer = ("--events", str(size.pipeline_events // 10), "--batch", "1")
-            loads = {
-                "gRPC batches": ("load", "--address", service.address, *events),
-                "gRPC streams": ("load", "--address", service.address, *events, "--stream"),
-                "gRPC one by one": ("load", "--address", service.address, *fewer, "--stream"),
-                "HTTP batches": ("ingest_load", "--http", http, *events),
-                "gRPC single": ("ingest_load", "--grpc", service.address, *single),
-                "HTTP single": ("ingest_load", "--http", http, *single),
-            }
-            seed = 0
-            for number in range(size.rounds):
-                for name, load in loads.items():
-                    say(f"round {number + 1} of {size.rounds}: {name}")
-                    seed += 1
-                    more = ("--profiles", str(size.profiles), "--seed", str(seed))
-                    found[name].append(await _run(database, service, *load, *more))
+            yield database, service
         finally:
             await service.stop()
-    return found
 
 
 async def _run(database: PostgresServer, service: Service, module: str, *options: str) -> _Round:

@@ -27,7 +27,16 @@ SMALL = Size(
 
 
 #: They start servers and processes one after the other, which takes a dozen seconds.
-_WITH_SERVICES = ("pipeline", "stored", "ingest", "handover", "filling", "storage", "timers")
+_WITH_SERVICES = (
+    "pipeline",
+    "stored",
+    "ingest",
+    "ingest-stored",
+    "handover",
+    "filling",
+    "storage",
+    "timers",
+)
 _LONG = pytest.mark.skipif(os.environ.get("HAIRSPRING_CHAOS") != "full", reason="takes long")
 
 
