@@ -59,6 +59,12 @@ class NotSent:
 Composed: TypeAlias = Ready | NotSent
 
 
+def as_it_counts(one: NotSent, current: Mapping[str, Run]) -> NotSent:
+    """Keep the entry that the run counts from by now: a merge may have been read meanwhile."""
+    entered_at = current[one.run.run_id].entered_at
+    return replace(one, run=replace(one.run, entered_at=entered_at))
+
+
 def unmoved(one: Composed | Due, current: Mapping[str, Run]) -> bool:
     """Tell whether the run still stands where it stood when its message was taken up."""
     was = one.run if isinstance(one, Due) else one.due.run
@@ -80,6 +86,18 @@ def marked(ready: Ready) -> Ready:
 def still_there(due: Due, answer: Answer) -> bool:
     """Tell whether the profile is in the segment by the very entry that set off the run."""
     return answer.member and answer.entered_at == due.run.entered_at
+
+
+def is_behind(due: Due, answer: Answer) -> bool:
+    """Tell whether the log has yet to tell what the answer knows: an entry before that of the run.
+
+    Her membership counts from an older entry by a merge, or she left and one came along by it;
+    which it was is what the log tells. For an id that became part of another profile the older
+    entry is the other's own, and nothing will be told.
+    """
+    hers = answer.profile in ("", due.run.profile)
+    older = answer.entered_at is not None and answer.entered_at < due.run.entered_at
+    return hers and answer.member and older
 
 
 def has_left(due: Due, now: int) -> NotSent:

@@ -14,6 +14,7 @@ NO_EMAIL = "no email"
 CART_EMPTY = "cart is empty"
 OTHER_RUN = "another run of this flow goes on for the same person"
 IN_QUARANTINE = "something of the profile is in quarantine, so nobody knows whether to send"
+BEHIND = "the log has yet to tell from which entry the segment counts"
 STOPPED = "delivery stopped while it was being handed over"
 
 

@@ -25,8 +25,10 @@ from hairspring.services.delivery.composing import (
     Facts,
     NotSent,
     Ready,
+    as_it_counts,
     compose,
     has_left,
+    is_behind,
     marked,
     passed,
     still_there,
@@ -38,6 +40,7 @@ from hairspring.services.delivery.ledger import Ledger
 from hairspring.services.delivery.mail import Sender
 from hairspring.services.delivery.mailing import CONNECTIONS, Mailer
 from hairspring.services.delivery.messages import (
+    BEHIND,
     STOPPED,
     Message,
     MessageStatus,
@@ -56,6 +59,9 @@ from hairspring.wire.flows import EMAIL
 
 RETRY_SECONDS = 0.5
 """How long to wait before what the mail server said is committed again, while Postgres is away."""
+
+BEHIND_MS = 500
+"""After how long a run is looked at again whose evaluator is ahead of what was read of its log."""
 
 log = get_logger()
 
@@ -170,16 +176,27 @@ class Sending:
         unknown = [message for message in messages if message.status is MessageStatus.UNKNOWN]
         tell_messages(unknown, [one.run for one in looks])
 
-    async def _compose(self, due: Sequence[Due]) -> list[Composed]:
-        """Ask who is still there, and write the mails. Raises Away."""
+    async def _answers(self, due: Sequence[Due]) -> dict[str, Answer]:
+        """Ask who is still there; answers by run. Raises Away."""
         questions = {one.run.run_id: question_of(one.run) for one in due}
         answers = await self._evaluator.check(sorted(set(questions.values()), key=in_order))
-        running = await self._running(due, [answers[questions[one.run.run_id]] for one in due])
+        return {run_id: answers[question] for run_id, question in questions.items()}
+
+    async def _compose(self, due: Sequence[Due]) -> list[Composed]:
+        """Ask who is still there, and write the mails. Raises Away."""
+        answers = await self._answers(due)
+        behind = [one for one in due if is_behind(one, answers[one.run.run_id])]
+        if behind:
+            await self._put_off(behind, BEHIND)
+            await self._waits.ring_again([one.run for one in behind], BEHIND_MS)
+            due = [one for one in due if one not in behind]
+        running = await self._running(due, [answers[one.run.run_id] for one in due])
         now = self._clock()
         composed: list[Composed] = []
         wanted: list[Wanted] = []
         for one in due:
-            if not still_there(one, answers[questions[one.run.run_id]]):
+            answer = answers[one.run.run_id]
+            if not still_there(one, answer):
                 composed.append(has_left(one, now))
                 continue
             if one.run.run_id in running:
@@ -189,12 +206,10 @@ class Sending:
             if isinstance(prepared, NotSent):
                 composed.append(prepared)
             else:
-                profile = answers[questions[one.run.run_id]].profile or one.run.profile
+                profile = answer.profile or one.run.profile
                 wanted.append(Wanted(due=one, prepared=prepared, profile=profile))
         facts = await self._facts.facts_of(wanted)
-        return composed + [
-            self._written(one, answers[questions[one.due.run.run_id]], facts) for one in wanted
-        ]
+        return composed + [self._written(one, answers[one.due.run.run_id], facts) for one in wanted]
 
     async def _running(self, due: Sequence[Due], answers: Sequence[Answer]) -> set[str]:
         """Find the runs of ids that became part of profiles which have runs of the same flows."""
@@ -251,7 +266,7 @@ class Sending:
         async with self._ledger.turn():
             current = await self._current([one.due.run for one in composed])
             valid = [one for one in composed if unmoved(one, current)]
-            settled = [one for one in valid if isinstance(one, NotSent)]
+            settled = [as_it_counts(one, current) for one in valid if isinstance(one, NotSent)]
             ready = [marked(one) for one in valid if isinstance(one, Ready)]
             runs = [one.run for one in settled]
             messages = [one.message for one in settled] + [one.message for one in ready]

@@ -106,6 +106,13 @@ class Waits:
         ]
         await self._schedule(again)
 
+    async def ring_again(self, runs: Iterable[Run], after_ms: int) -> None:
+        """Have these runs ring again after a while, whatever their time is."""
+        if self._loop is None:
+            return
+        at = self._loop.now() + after_ms
+        await self._schedule([(wake_of(run), at) for run in runs])
+
     async def cancel(self, wakes: Sequence[Wake]) -> None:
         """Forget runs that are no more."""
         await self._cancel(wakes)

@@ -47,6 +47,8 @@ FOUND = {
     43: "an alarm that nobody had set made a profile in a shard where it does not live",
     3010257: "a message stayed marked as being handed over: the commit of that got no answer",
     3100682: "an entry was let begin after one that a former id's start had held back: rightly so",
+    3102976: "a run ended as if she had left: an answer knew of a merge before the log was read",
+    3103864: "the same, with two runs",
 }
 
 

@@ -134,24 +134,36 @@ class Peers:
         record.transition.sets_off_flows = True
         await self._append(record)
 
+    async def merge(self, profile: str, former: str, entered: dict[str, int]) -> None:
+        """Record that `former` became part of a profile, which has been in these segments since."""
+        record = self._new(profile)
+        record.merged.former_profile_id = former
+        for segment, at in entered.items():
+            self.entered[profile, segment] = at
+            set_ms(record.merged.memberships.add(segment=segment).enter_time, at)
+        await self._append(record)
+
     def _record(
         self, profile: str, segment: str, change: Any, at: int, entered_at: int
     ) -> transition_pb2.Record:
-        record = transition_pb2.Record(
-            position=len(self.records) + 1,
-            shard=shard_of("default", profile, SHARDS),
-            workspace_id="default",
-            profile_id=profile,
-            record_time=from_ms(at),
-            plan_version=1,
-            trace_id=f"trace-{len(self.records) + 1}",
-        )
+        record = self._new(profile)
+        record.record_time.CopyFrom(from_ms(at))
         record.transition.segment = segment
         record.transition.change = change
         set_ms(record.transition.effective_time, at)
         set_ms(record.transition.enter_time, entered_at)
         set_ms(record.transition.cause.time, at)
         return record
+
+    def _new(self, profile: str) -> transition_pb2.Record:
+        return transition_pb2.Record(
+            position=len(self.records) + 1,
+            shard=shard_of("default", profile, SHARDS),
+            workspace_id="default",
+            profile_id=profile,
+            plan_version=1,
+            trace_id=f"trace-{len(self.records) + 1}",
+        )
 
     async def _append(self, record: transition_pb2.Record) -> None:
         async with self.grown:
