@@ -129,12 +129,16 @@ class EventLog:
     async def resolve(
         self, workspace: str, profiles: Sequence[str]
     ) -> dict[str, event_log_service_pb2.ResolvedProfile]:
-        """Tells which of these ids (at most 500) are part of other profiles now."""
+        """Tells which of these ids (at most 500) are part of other profiles now.
+
+        Waits some seconds for an ingest that is just coming back.
+        """
         response = await self._stub.ResolveProfiles(
             event_log_service_pb2.ResolveProfilesRequest(
                 workspace_id=workspace, profile_ids=profiles
             ),
-            timeout=READ_SECONDS,
+            timeout=BARRIER_SECONDS,
+            wait_for_ready=True,
         )
         return {one.former_profile_id: one for one in response.profiles}
 
