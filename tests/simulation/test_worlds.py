@@ -49,7 +49,7 @@ FOUND = {
     3100682: "an entry was let begin after one that a former id's start had held back: rightly so",
     3102976: "a run ended as if she had left: an answer knew of a merge before the log was read",
     3103864: "the same, with two runs",
-    3104774: "a run waited for ever: asking about a former id took two barriers, one after the other",
+    3104774: "a run waited for ever: to ask about a former id took two barriers in turn",
 }
 
 
