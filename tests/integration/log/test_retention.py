@@ -90,6 +90,7 @@ async def test_nobody_notices_who_appends_or_follows(
         await eventually(lambda wanted=wanted: read[-1] >= wanted, timeout=20)
         await retention.trim(before=now() + DAY, through=read[-1])
     stop.set()
+    await tasks[0]  # so that nothing is appended behind the last one
     head = await opened.log.append([entry()])
     await eventually(lambda: read[-1] == head[0].position, timeout=20)
     tasks[1].cancel()
