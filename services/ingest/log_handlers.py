@@ -6,7 +6,7 @@ from typing import Any
 
 from hairspring.contracts.event.v1 import event_log_service_pb2 as contract
 from hairspring.contracts.event.v1 import event_log_service_pb2_grpc, event_pb2
-from hairspring.log.port import ERASED, Batch, Log, Record
+from hairspring.log.port import ERASED, FURTHEST_BARRIER_MS, Batch, Log, Record
 from hairspring.log.shards import shard_of
 from hairspring.runtime.errors import Exhausted, InvalidInput
 from hairspring.runtime.workspaces import workspace_of
@@ -130,7 +130,13 @@ class EventLogHandlers(event_log_service_pb2_grpc.EventLogServiceServicer):
     ) -> contract.ReachBarrierResponse:
         """Draw a line through the log."""
         asked = to_ms(request.through_time) if request.HasField("through_time") else 0
-        barrier = await self._log.barrier(asked)
+        most = request.longest_wait.ToMilliseconds() if request.HasField("longest_wait") else None
+        if most is not None and not 0 <= most <= FURTHEST_BARRIER_MS:
+            raise InvalidInput(
+                f"longest_wait is {most} ms; ask for 0 to {FURTHEST_BARRIER_MS} ms",
+                field="longest_wait",
+            )
+        barrier = await self._log.barrier(asked, most_ms=most)
         return contract.ReachBarrierResponse(
             position=barrier.position, through_time=from_ms(barrier.through)
         )

@@ -44,6 +44,9 @@ FILLING_SHARE = 4
 LIVE_SECONDS = 0.25  #: How recent work has to be for that.
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
+QUESTION_WAITS_MS = 500
+"""How long a question waits for the log's clock: longer than clocks that are kept right differ."""
+
 CROWD_SECONDS = 1.0
 CROWDED_LOOKS = 3
 """A shard that crowds out others at so many looks in a row gets a lane of its own."""
@@ -173,11 +176,14 @@ class Term:
     ) -> None:
         """Has profiles judged behind a barrier at `through` (milliseconds, UTC).
 
-        Returns once that is committed. `reader` sees each profile right after. Raises Unavailable
-        where ingest does not answer.
+        Returns once that is committed. `reader` sees each profile right after; for it, a moment
+        that the log's clock is far from is not waited for. Raises Unavailable where ingest does
+        not answer.
         """
         try:
-            barrier = await self._events.barrier(through)
+            barrier = await self._events.barrier(
+                through, most_ms=None if reader is None else QUESTION_WAITS_MS
+            )
         except grpc.aio.AioRpcError as error:
             raise Unavailable(
                 f"ingest cannot say just now what was accepted ({error.details()}); try again"

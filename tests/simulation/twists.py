@@ -81,7 +81,7 @@ def no_barrier(patch: Patch) -> Twist:
     """A barrier is answered at once, whatever the clock of the log shows."""
 
     def twist(world: World) -> None:
-        async def barrier(through: int) -> Barrier:
+        async def barrier(through: int, *, most_ms: int | None = None) -> Barrier:
             return Barrier(position=0, through=through)
 
         patch(world.log, "barrier", barrier)

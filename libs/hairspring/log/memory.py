@@ -149,8 +149,10 @@ class MemoryLog(Log):
         """Answer how many records there are."""
         return len(self._records)
 
-    async def barrier(self, through: int) -> Barrier:
+    async def barrier(self, through: int, *, most_ms: int | None = None) -> Barrier:
         """Look at the clock, at least every ten milliseconds, until it is beyond `through`."""
+        if most_ms is not None:
+            through = min(through, self._clock() - 1 + most_ms)
         while (now := self._clock()) <= through:
             if through - now > FURTHEST_BARRIER_MS:
                 raise BarrierTooFar(through, now)

@@ -244,11 +244,12 @@ class Log(ABC):
         """Answer the last position, 0 in an empty log."""
 
     @abstractmethod
-    async def barrier(self, through: int) -> Barrier:
+    async def barrier(self, through: int, *, most_ms: int | None = None) -> Barrier:
         """Wait until the log's clock is beyond `through` (ms since the epoch), and draw a line.
 
         The answer's `through` is at least what was asked. Raises BarrierTooFar if the moment is
-        more than ten seconds ahead.
+        more than ten seconds ahead. With `most_ms` nothing is too far: no more than so long is
+        waited, by the log's clock, and the answer's `through` may be before what was asked.
         """
 
     @abstractmethod

@@ -264,7 +264,7 @@ class PostgresLog(Log):
         head: int = await self._pool.fetchval(f"/* head */ SELECT head FROM {self._schema}.lane")
         return head
 
-    async def barrier(self, through: int) -> Barrier:
+    async def barrier(self, through: int, *, most_ms: int | None = None) -> Barrier:
         """Draw a line; no connection is held while the clock is awaited."""
         while True:
             row = await self._pool.fetchrow(
@@ -274,9 +274,13 @@ class PostgresLog(Log):
             assert row is not None
             if row["ahead"] == 0:
                 return Barrier(position=row["reached"], through=row["through"])
-            if row["ahead"] > FURTHEST_BARRIER_MS + 1:
-                raise BarrierTooFar(through, through + 1 - row["ahead"])
-            await asyncio.sleep(row["ahead"] / 1000)
+            ahead = row["ahead"]
+            if most_ms is not None and ahead > most_ms:
+                ahead, through = most_ms, through - (ahead - most_ms)
+            if ahead > FURTHEST_BARRIER_MS + 1:
+                raise BarrierTooFar(through, through + 1 - ahead)
+            most_ms = None  # From here on the moment is known.
+            await asyncio.sleep(ahead / 1000)
 
     async def tail(
         self,

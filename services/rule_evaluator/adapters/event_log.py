@@ -42,13 +42,17 @@ class EventLog:
         async for response in self._stub.TailEvents(request):
             yield response.records, response.through_position
 
-    async def barrier(self, through: int) -> Barrier:
+    async def barrier(self, through: int, *, most_ms: int | None = None) -> Barrier:
         """Draws a barrier behind `through` (milliseconds, UTC).
 
-        Waits some seconds for an ingest that is just coming back.
+        With `most_ms`, the log's clock is waited for no longer than that, and the barrier may lie
+        before `through`. Waits some seconds for an ingest that is just coming back.
         """
+        request = event_log_service_pb2.ReachBarrierRequest(through_time=from_ms(through))
+        if most_ms is not None:
+            request.longest_wait.FromMilliseconds(most_ms)
         response = await self._stub.ReachBarrier(
-            event_log_service_pb2.ReachBarrierRequest(through_time=from_ms(through)),
+            request,
             timeout=BARRIER_SECONDS,
             wait_for_ready=True,
         )

@@ -230,6 +230,16 @@ class LogContract:
         with pytest.raises(BarrierTooFar):
             await log.barrier(done.accepted_at + 60_000)
 
+    async def test_a_barrier_with_a_longest_wait_is_drawn_in_time(self, log: Log) -> None:
+        """Whoever's clock is far ahead gets a barrier of now, by the log's clock."""
+        (done,) = await log.append([entry()])
+        barrier = await log.barrier(done.accepted_at + 3_600_000, most_ms=20)
+        assert done.accepted_at + 19 <= barrier.through < done.accepted_at + 3_600_000
+        (after,) = await log.append([entry()])
+        assert after.accepted_at > barrier.through
+        near = await log.barrier(after.accepted_at, most_ms=10_000)
+        assert near.through >= after.accepted_at
+
     async def test_erased_records_keep_their_places(self, log: Log, connection: object) -> None:
         """Payload and profile go, of hers alone and before the position; nobody sees a gap."""
         await log.append([entry(name) for name in ("ada", "bo", "ada", "ada", "ada")])

@@ -287,6 +287,28 @@ async def test_a_barrier_divides_the_log(service: Ingest) -> None:
     assert to_ms(after.accept_time) > to_ms(answer.through_time)
 
 
+async def test_a_barrier_waits_no_longer_than_asked(service: Ingest) -> None:
+    """However far ahead the caller's clock is, the answer is a barrier of now."""
+    asked = int(time.time() * 1000) + 3_600_000
+    request = log_contract.ReachBarrierRequest(through_time=from_ms(asked))
+    request.longest_wait.FromMilliseconds(20)
+    await service.track(event(message_id="before"))
+    answer = await service.log.ReachBarrier(request)
+    [before] = await service.read()
+    assert answer.position == before.position
+    assert to_ms(before.accept_time) < to_ms(answer.through_time) < asked
+
+
+@pytest.mark.parametrize("wait_ms", [-1, 10_001])
+async def test_a_wait_out_of_bounds_is_refused(service: Ingest, wait_ms: int) -> None:
+    """Less than nothing and more than ten seconds are INVALID_ARGUMENT."""
+    request = log_contract.ReachBarrierRequest(through_time=from_ms(1))
+    request.longest_wait.FromMilliseconds(wait_ms)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await service.log.ReachBarrier(request)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def test_a_barrier_too_far_ahead_is_refused(service: Ingest) -> None:
     """More than ten seconds ahead is INVALID_ARGUMENT."""
     request = log_contract.ReachBarrierRequest(

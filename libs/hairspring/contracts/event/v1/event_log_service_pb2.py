@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from hairspring.contracts.access.v1 import access_pb2 as hairspring_dot_access_dot_v1_dot_access__pb2
 from hairspring.contracts.event.v1 import event_pb2 as hairspring_dot_event_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+hairspring/event/v1/event_log_service.proto\x12\x13hairspring.event.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!hairspring/access/v1/access.proto\x1a\x1fhairspring/event/v1/event.proto\"0\n\rShardPosition\x12\r\n\x05shard\x18\x01 \x01(\x05\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xa3\x01\n\x11TailEventsRequest\x12\x32\n\x06shards\x18\x01 \x03(\x0b\x32\".hairspring.event.v1.ShardPosition\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x03\x12\x16\n\x0emax_batch_size\x18\x03 \x01(\x05\x12\x14\n\x0cstop_at_head\x18\x04 \x01(\x08\x12\x14\n\x0cworkspace_id\x18\x05 \x01(\t\"a\n\x12TailEventsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventRecord\x12\x18\n\x10through_position\x18\x02 \x01(\x03\"\xd9\x01\n\x11ListEventsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x13\n\x0bprofile_ids\x18\x02 \x03(\t\x12\x16\n\x0e\x61\x66ter_position\x18\x03 \x01(\x03\x12\x18\n\x10through_position\x18\x04 \x01(\x03\x12\r\n\x05names\x18\x05 \x03(\t\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\x18\n\x10with_import_ends\x18\x08 \x01(\x08\x12\x17\n\x0fwith_kept_since\x18\t \x01(\x08\"\x95\x01\n\x12ListEventsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x33\n\x0fkept_since_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x10GetEventsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x11\n\tpositions\x18\x02 \x03(\x03\"F\n\x11GetEventsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventRecord\"C\n\x16ResolveProfilesRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x13\n\x0bprofile_ids\x18\x02 \x03(\t\"Q\n\x17ResolveProfilesResponse\x12\x36\n\x08profiles\x18\x01 \x03(\x0b\x32$.hairspring.event.v1.ResolvedProfile\"p\n\x0fResolvedProfile\x12\x19\n\x11\x66ormer_profile_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12.\n\nmerge_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"G\n\x13ReachBarrierRequest\x12\x30\n\x0cthrough_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x14ReachBarrierResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x30\n\x0cthrough_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x15ReportProgressRequest\x12\x12\n\nsubscriber\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\"\x18\n\x16ReportProgressResponse2\x8f\x05\n\x0f\x45ventLogService\x12\x65\n\nTailEvents\x12&.hairspring.event.v1.TailEventsRequest\x1a\'.hairspring.event.v1.TailEventsResponse\"\x04\xe8\xe0\x18\x02\x30\x01\x12\x63\n\nListEvents\x12&.hairspring.event.v1.ListEventsRequest\x1a\'.hairspring.event.v1.ListEventsResponse\"\x04\xe8\xe0\x18\x02\x12`\n\tGetEvents\x12%.hairspring.event.v1.GetEventsRequest\x1a&.hairspring.event.v1.GetEventsResponse\"\x04\xe8\xe0\x18\x02\x12r\n\x0fResolveProfiles\x12+.hairspring.event.v1.ResolveProfilesRequest\x1a,.hairspring.event.v1.ResolveProfilesResponse\"\x04\xe8\xe0\x18\x02\x12i\n\x0cReachBarrier\x12(.hairspring.event.v1.ReachBarrierRequest\x1a).hairspring.event.v1.ReachBarrierResponse\"\x04\xe8\xe0\x18\x02\x12o\n\x0eReportProgress\x12*.hairspring.event.v1.ReportProgressRequest\x1a+.hairspring.event.v1.ReportProgressResponse\"\x04\xe8\xe0\x18\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+hairspring/event/v1/event_log_service.proto\x12\x13hairspring.event.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!hairspring/access/v1/access.proto\x1a\x1fhairspring/event/v1/event.proto\"0\n\rShardPosition\x12\r\n\x05shard\x18\x01 \x01(\x05\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xa3\x01\n\x11TailEventsRequest\x12\x32\n\x06shards\x18\x01 \x03(\x0b\x32\".hairspring.event.v1.ShardPosition\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x03\x12\x16\n\x0emax_batch_size\x18\x03 \x01(\x05\x12\x14\n\x0cstop_at_head\x18\x04 \x01(\x08\x12\x14\n\x0cworkspace_id\x18\x05 \x01(\t\"a\n\x12TailEventsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventRecord\x12\x18\n\x10through_position\x18\x02 \x01(\x03\"\xd9\x01\n\x11ListEventsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x13\n\x0bprofile_ids\x18\x02 \x03(\t\x12\x16\n\x0e\x61\x66ter_position\x18\x03 \x01(\x03\x12\x18\n\x10through_position\x18\x04 \x01(\x03\x12\r\n\x05names\x18\x05 \x03(\t\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\x18\n\x10with_import_ends\x18\x08 \x01(\x08\x12\x17\n\x0fwith_kept_since\x18\t \x01(\x08\"\x95\x01\n\x12ListEventsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x33\n\x0fkept_since_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x10GetEventsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x11\n\tpositions\x18\x02 \x03(\x03\"F\n\x11GetEventsResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32 .hairspring.event.v1.EventRecord\"C\n\x16ResolveProfilesRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x13\n\x0bprofile_ids\x18\x02 \x03(\t\"Q\n\x17ResolveProfilesResponse\x12\x36\n\x08profiles\x18\x01 \x03(\x0b\x32$.hairspring.event.v1.ResolvedProfile\"p\n\x0fResolvedProfile\x12\x19\n\x11\x66ormer_profile_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\t\x12.\n\nmerge_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"x\n\x13ReachBarrierRequest\x12\x30\n\x0cthrough_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0clongest_wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"Z\n\x14ReachBarrierResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x30\n\x0cthrough_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x15ReportProgressRequest\x12\x12\n\nsubscriber\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\"\x18\n\x16ReportProgressResponse2\x8f\x05\n\x0f\x45ventLogService\x12\x65\n\nTailEvents\x12&.hairspring.event.v1.TailEventsRequest\x1a\'.hairspring.event.v1.TailEventsResponse\"\x04\xe8\xe0\x18\x02\x30\x01\x12\x63\n\nListEvents\x12&.hairspring.event.v1.ListEventsRequest\x1a\'.hairspring.event.v1.ListEventsResponse\"\x04\xe8\xe0\x18\x02\x12`\n\tGetEvents\x12%.hairspring.event.v1.GetEventsRequest\x1a&.hairspring.event.v1.GetEventsResponse\"\x04\xe8\xe0\x18\x02\x12r\n\x0fResolveProfiles\x12+.hairspring.event.v1.ResolveProfilesRequest\x1a,.hairspring.event.v1.ResolveProfilesResponse\"\x04\xe8\xe0\x18\x02\x12i\n\x0cReachBarrier\x12(.hairspring.event.v1.ReachBarrierRequest\x1a).hairspring.event.v1.ReachBarrierResponse\"\x04\xe8\xe0\x18\x02\x12o\n\x0eReportProgress\x12*.hairspring.event.v1.ReportProgressRequest\x1a+.hairspring.event.v1.ReportProgressResponse\"\x04\xe8\xe0\x18\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,34 +47,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTLOGSERVICE'].methods_by_name['ReachBarrier']._serialized_options = b'\350\340\030\002'
   _globals['_EVENTLOGSERVICE'].methods_by_name['ReportProgress']._loaded_options = None
   _globals['_EVENTLOGSERVICE'].methods_by_name['ReportProgress']._serialized_options = b'\350\340\030\004'
-  _globals['_SHARDPOSITION']._serialized_start=169
-  _globals['_SHARDPOSITION']._serialized_end=217
-  _globals['_TAILEVENTSREQUEST']._serialized_start=220
-  _globals['_TAILEVENTSREQUEST']._serialized_end=383
-  _globals['_TAILEVENTSRESPONSE']._serialized_start=385
-  _globals['_TAILEVENTSRESPONSE']._serialized_end=482
-  _globals['_LISTEVENTSREQUEST']._serialized_start=485
-  _globals['_LISTEVENTSREQUEST']._serialized_end=702
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=705
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=854
-  _globals['_GETEVENTSREQUEST']._serialized_start=856
-  _globals['_GETEVENTSREQUEST']._serialized_end=915
-  _globals['_GETEVENTSRESPONSE']._serialized_start=917
-  _globals['_GETEVENTSRESPONSE']._serialized_end=987
-  _globals['_RESOLVEPROFILESREQUEST']._serialized_start=989
-  _globals['_RESOLVEPROFILESREQUEST']._serialized_end=1056
-  _globals['_RESOLVEPROFILESRESPONSE']._serialized_start=1058
-  _globals['_RESOLVEPROFILESRESPONSE']._serialized_end=1139
-  _globals['_RESOLVEDPROFILE']._serialized_start=1141
-  _globals['_RESOLVEDPROFILE']._serialized_end=1253
-  _globals['_REACHBARRIERREQUEST']._serialized_start=1255
-  _globals['_REACHBARRIERREQUEST']._serialized_end=1326
-  _globals['_REACHBARRIERRESPONSE']._serialized_start=1328
-  _globals['_REACHBARRIERRESPONSE']._serialized_end=1418
-  _globals['_REPORTPROGRESSREQUEST']._serialized_start=1420
-  _globals['_REPORTPROGRESSREQUEST']._serialized_end=1481
-  _globals['_REPORTPROGRESSRESPONSE']._serialized_start=1483
-  _globals['_REPORTPROGRESSRESPONSE']._serialized_end=1507
-  _globals['_EVENTLOGSERVICE']._serialized_start=1510
-  _globals['_EVENTLOGSERVICE']._serialized_end=2165
+  _globals['_SHARDPOSITION']._serialized_start=201
+  _globals['_SHARDPOSITION']._serialized_end=249
+  _globals['_TAILEVENTSREQUEST']._serialized_start=252
+  _globals['_TAILEVENTSREQUEST']._serialized_end=415
+  _globals['_TAILEVENTSRESPONSE']._serialized_start=417
+  _globals['_TAILEVENTSRESPONSE']._serialized_end=514
+  _globals['_LISTEVENTSREQUEST']._serialized_start=517
+  _globals['_LISTEVENTSREQUEST']._serialized_end=734
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=737
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=886
+  _globals['_GETEVENTSREQUEST']._serialized_start=888
+  _globals['_GETEVENTSREQUEST']._serialized_end=947
+  _globals['_GETEVENTSRESPONSE']._serialized_start=949
+  _globals['_GETEVENTSRESPONSE']._serialized_end=1019
+  _globals['_RESOLVEPROFILESREQUEST']._serialized_start=1021
+  _globals['_RESOLVEPROFILESREQUEST']._serialized_end=1088
+  _globals['_RESOLVEPROFILESRESPONSE']._serialized_start=1090
+  _globals['_RESOLVEPROFILESRESPONSE']._serialized_end=1171
+  _globals['_RESOLVEDPROFILE']._serialized_start=1173
+  _globals['_RESOLVEDPROFILE']._serialized_end=1285
+  _globals['_REACHBARRIERREQUEST']._serialized_start=1287
+  _globals['_REACHBARRIERREQUEST']._serialized_end=1407
+  _globals['_REACHBARRIERRESPONSE']._serialized_start=1409
+  _globals['_REACHBARRIERRESPONSE']._serialized_end=1499
+  _globals['_REPORTPROGRESSREQUEST']._serialized_start=1501
+  _globals['_REPORTPROGRESSREQUEST']._serialized_end=1562
+  _globals['_REPORTPROGRESSRESPONSE']._serialized_start=1564
+  _globals['_REPORTPROGRESSRESPONSE']._serialized_end=1588
+  _globals['_EVENTLOGSERVICE']._serialized_start=1591
+  _globals['_EVENTLOGSERVICE']._serialized_end=2246
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -351,18 +352,26 @@ class ReachBarrierRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     THROUGH_TIME_FIELD_NUMBER: _builtins.int
+    LONGEST_WAIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def through_time(self) -> _timestamp_pb2.Timestamp:
         """The moment to have passed: the answer waits until the log's clock is beyond it. At most 10 seconds ahead."""
+
+    @_builtins.property
+    def longest_wait(self) -> _duration_pb2.Duration:
+        """The longest to wait, at most 10 seconds. Where the log's clock is further behind, the answer's `through_time`
+        is before the one asked for, and nothing is too far ahead: for callers whose clock may be wrong.
+        """
 
     def __init__(
         self,
         *,
         through_time: _timestamp_pb2.Timestamp | None = ...,
+        longest_wait: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["through_time", b"through_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["longest_wait", b"longest_wait", "through_time", b"through_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["through_time", b"through_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["longest_wait", b"longest_wait", "through_time", b"through_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
