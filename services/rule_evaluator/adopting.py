@@ -1,7 +1,8 @@
 """Adopting: which plan version each shard judges by, and what it takes to go on to the next.
 
 Versions are adopted one after another, each between two turns. One that changes definitions is
-adopted by all shards at once: what is new begins to be filled. Once every profile of every shard
+adopted by all shards at once, or, where something new begins to be filled, by a few at a time, for
+a row is written for each of their profiles. Once every profile of every shard
 is filled, one of the replicas adds the version that puts the forms in force. Each shard adopts it
 in one transaction, behind a barrier, with all that follows from it; a few shards at a time, so that
 live work goes on in between.
@@ -20,6 +21,7 @@ from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.plans import Activation, PlanBook, Plans
 from hairspring.store.port import FILL, Key, SegmentStore
 
+SHARDS_AT_ONCE = 2  #: Where something begins to be filled.
 PROFILES_AT_ONCE = 200  #: At an activation; a shard with more goes alone.
 LOOK_SECONDS = 1.0  #: While something is filled elsewhere.
 IDLE_SECONDS = 60.0
@@ -88,6 +90,8 @@ class Adopting:
         shards = sorted(shard for shard, plans in self.plans.items() if plans.version == lowest)
         before, after = self.plans[shards[0]], await self._book.at(lowest + 1)
         if after.activation is None:
+            if after.adoption_from(before).fill:
+                shards = shards[:SHARDS_AT_ONCE]
             return AdoptionStep(shards=shards, before=before, after=after)
         barrier = self._barriers.get(after.version)
         if barrier is None:

@@ -48,6 +48,11 @@ class Kept:
         for key in keys:
             self._profiles.pop(key, None)
 
+    def forget_shards(self, shards: Collection[int]) -> None:
+        """Lets go of all profiles of shards."""
+        wanted = frozenset(shards)
+        self.forget([key for key in self._profiles if key.shard in wanted])
+
     def clear(self) -> None:
         """Lets go of all."""
         self._profiles.clear()

@@ -126,7 +126,7 @@ class Turns:
             self._owned[shard] = replace(self._owned[shard], plan_version=version)
         self._adopting.adopted(step)
         if step.after.activation is None:
-            self._kept.clear()
+            self._kept.forget_shards(step.shards)
         self._log.info("plan_adopted", plan_version=version, shards=len(step.shards))
 
     def _fold(self, stored: dict[Key, Stored]) -> Fold:

@@ -100,7 +100,7 @@ async def _fill(on: Stage) -> float:
     async def is_done() -> bool:
         return not await on.is_filling(_NAME)
 
-    await eventually(is_done, timeout=_LONGEST_SECONDS, every=0.1)
+    await eventually(is_done, timeout=_LONGEST_SECONDS, every=1.0)
     return time.monotonic() - began
 
 

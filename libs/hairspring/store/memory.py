@@ -159,7 +159,7 @@ class MemoryStore(SegmentStore):
                 del self._members[key, segment]
 
     async def ready(self, shards: Collection[int], limit: int) -> list[Rebuild]:
-        """Read rebuilds that can be done: those for imports first, then by position."""
+        """Read rebuilds that can be done: those for imports first, in each shard by position."""
         ready = [
             rebuild
             for rebuild in self._rebuilds.values()

@@ -165,7 +165,7 @@ class SegmentStore(ABC):
 
     @abstractmethod
     async def ready(self, shards: Collection[int], limit: int) -> list[Rebuild]:
-        """Read rebuilds that can be done: those for imports first, then by position."""
+        """Read rebuilds that can be done: those for imports first, in each shard by position."""
 
     @abstractmethod
     async def filled(self, shards: Collection[int], workspace: str, limit: int | None) -> list[Key]:

@@ -148,7 +148,7 @@ class PostgresStore(SegmentStore):
             await connection.execute(self._sql(statements.END_SEGMENT), shards, workspace, segment)
 
     async def ready(self, shards: Collection[int], limit: int) -> list[Rebuild]:
-        """Read rebuilds that can be done: those for imports first, then by position."""
+        """Read rebuilds that can be done: those for imports first, in each shard by position."""
         rows = await self._pool.fetch(self._sql(statements.READY), list(shards), limit)
         return [_rebuild(row) for row in rows]
 

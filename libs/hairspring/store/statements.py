@@ -57,11 +57,21 @@ WHERE (r.shard, r.workspace, r.profile, r.cause)
     = (k.shard, k.workspace, k.profile, k.cause)
 """
 
+# Stops at the limit, shard by shard, however many wait.
 READY = """
-SELECT r.shard, r.workspace, r.profile, r.cause, r.fresh, r.position, r.through, r.with_flows
-FROM {schema}.rebuilds AS r
-WHERE r.shard = ANY ($1::int[]) AND r.position IS NOT NULL
-ORDER BY r.cause = 'fill', r.position
+SELECT f.* FROM unnest($1::int[]) AS s (shard) CROSS JOIN LATERAL (
+    SELECT r.shard, r.workspace, r.profile, r.cause, r.fresh, r.position, r.through, r.with_flows
+    FROM {schema}.rebuilds AS r
+    WHERE r.shard = s.shard AND r.position IS NOT NULL AND r.cause <> 'fill'
+    ORDER BY r.position LIMIT $2
+) AS f
+UNION ALL
+SELECT f.* FROM unnest($1::int[]) AS s (shard) CROSS JOIN LATERAL (
+    SELECT r.shard, r.workspace, r.profile, r.cause, r.fresh, r.position, r.through, r.with_flows
+    FROM {schema}.rebuilds AS r
+    WHERE r.shard = s.shard AND r.position IS NOT NULL AND r.cause = 'fill'
+    ORDER BY r.position LIMIT $2
+) AS f
 LIMIT $2
 """
 

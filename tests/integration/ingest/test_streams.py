@@ -123,7 +123,7 @@ async def test_who_does_not_read_is_held_up(service: Ingest) -> None:
 
 async def test_a_deadline_ends_the_stream_and_nothing_else(service: Ingest) -> None:
     """The sender is told, and a new stream is taken at once."""
-    call = service.events.StreamEvents(timeout=0.3)
+    call = service.events.StreamEvents(timeout=1.5)
     await call.write(request(event(message_id="a")))
     assert (await call.read()).results[0].status == ACCEPTED
     with pytest.raises(grpc.aio.AioRpcError) as raised:
