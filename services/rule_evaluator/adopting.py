@@ -21,7 +21,7 @@ from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.plans import Activation, PlanBook, Plans
 from hairspring.store.port import FILL, Key, SegmentStore
 
-SHARDS_AT_ONCE = 2  #: Where something begins to be filled.
+SHARDS_AT_ONCE = 64  #: Where something begins to be filled.
 PROFILES_AT_ONCE = 200  #: At an activation; a shard with more goes alone.
 LOOK_SECONDS = 1.0  #: While something is filled elsewhere.
 IDLE_SECONDS = 60.0

@@ -43,9 +43,13 @@ class Histories:
         for rebuild in todo:
             groups.setdefault((rebuild.key.workspace, rebuild.position or 0), []).append(rebuild)
         found: Found = {}
-        for (workspace, position), rebuilds in groups.items():
-            profiles = [rebuild.key.profile for rebuild in rebuilds]
-            records = await self._read(workspace, profiles, position)
+        read = await asyncio.gather(
+            *(
+                self._read(workspace, [rebuild.key.profile for rebuild in rebuilds], position)
+                for (workspace, position), rebuilds in groups.items()
+            )
+        )
+        for ((_, position), rebuilds), records in zip(groups.items(), read, strict=True):
             for rebuild in rebuilds:
                 unfinished = {
                     other.cause
