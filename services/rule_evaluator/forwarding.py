@@ -65,18 +65,13 @@ class ForwardedMemberships(MembershipHandlers):
     ) -> membership_service_pb2.CheckMembershipsResponse:
         """Has each owner answer its questions, and joins the answers in the order asked.
 
-        Where a profile has become part of another, that one is asked about: at once where ingest
-        knows it, since each look waits for a barrier, and after the look where it came about then.
+        Where a profile has become part of another, that one is asked about.
         """
         if _was_forwarded(context) or len(request.questions) > MOST_QUESTIONS:
             return await super().CheckMemberships(request, context)
         asked = membership_service_pb2.CheckMembershipsRequest()
         asked.CopyFrom(request)
         workspace = workspace_of(request.workspace_id)
-        ids = {question.profile_id for question in asked.questions if question.profile_id}
-        moved_before = await self.survivors(workspace, sorted(ids)) if ids else {}
-        for question in asked.questions:
-            question.profile_id = moved_before.get(question.profile_id, question.profile_id)
         answers: dict[int, membership_service_pb2.MembershipAnswer] = {}
         waiting = list(range(len(asked.questions)))
         patience = Patience(context)
