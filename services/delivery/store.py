@@ -42,6 +42,10 @@ class DeliveryStore(ABC):
         """
 
     @abstractmethod
+    async def lineage(self, place: Place) -> list[Place]:
+        """List a profile and all those that became part of it, itself first."""
+
+    @abstractmethod
     async def runs_of(self, wakes: Sequence[Wake]) -> list[Run]:
         """Read the runs that these wake-ups are for, whatever their status."""
 

@@ -119,6 +119,10 @@ class Rows(DeliveryStore):
         self._knew.update(dict.fromkeys(places, commits))
         return starts
 
+    async def lineage(self, place: Place) -> list[Place]:
+        """Read former ids."""
+        return await self._rows.lineage(place)
+
     async def runs_of(self, wakes: Sequence[Wake]) -> list[Run]:
         """Read runs."""
         return await self._wire.call(self._postgres, "runs_of", lambda: self._rows.runs_of(wakes))

@@ -86,6 +86,10 @@ class MemoryDeliveryStore(DeliveryStore):
                     latest[named] = max(latest.get(named, run.started_at), run.started_at)
         return latest
 
+    async def lineage(self, place: Place) -> list[Place]:
+        """Follow what is noted of former ids."""
+        return self._lineage(place)
+
     def _lineage(self, place: Place) -> list[Place]:
         found = [place]
         for one in found:

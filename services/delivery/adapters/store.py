@@ -40,6 +40,15 @@ class PostgresDeliveryStore(DeliveryStore):
     def __init__(self, pool: asyncpg.Pool, schema: str) -> None:
         self._pool = pool
         self._schema = schema
+        #: Of each profile, the ids of all that became part of it, and its own.
+        self._with_lineage = (
+            "WITH RECURSIVE p (workspace, profile, shard, id) AS ("
+            "SELECT g.workspace, g.profile, g.shard, g.profile "
+            "FROM unnest($1::int[], $2::text[], $3::text[]) AS g (shard, workspace, profile) "
+            "UNION SELECT p.workspace, p.profile, f.former_shard, f.former FROM p "
+            f"JOIN {schema}.formers f ON f.shard = p.shard "
+            "AND f.workspace = p.workspace AND f.profile = p.id)"
+        )
         self._upsert_runs = _upsert(
             f"{schema}.runs", RUN_COLUMNS, ("shard", "workspace", "profile", "run_id")
         )
@@ -69,12 +78,7 @@ class PostgresDeliveryStore(DeliveryStore):
         """Read when each flow was last started by these profiles, ms UTC."""
         # -- last_starts: what a cooldown is measured from.
         rows = await self._pool.fetch(
-            "WITH RECURSIVE p (workspace, profile, shard, id) AS ("
-            "SELECT g.workspace, g.profile, g.shard, g.profile "
-            "FROM unnest($1::int[], $2::text[], $3::text[]) AS g (shard, workspace, profile) "
-            "UNION SELECT p.workspace, p.profile, f.former_shard, f.former FROM p "
-            f"JOIN {self._schema}.formers f ON f.shard = p.shard "
-            "AND f.workspace = p.workspace AND f.profile = p.id) "
+            f"{self._with_lineage} "
             "SELECT p.workspace, p.profile, r.flow, max(r.started_at) AS started_at "
             f"FROM p JOIN {self._schema}.runs r ON r.shard = p.shard "
             "AND r.workspace = p.workspace AND r.profile = p.id "
@@ -85,6 +89,14 @@ class PostgresDeliveryStore(DeliveryStore):
         return {
             ((row["workspace"], row["profile"]), row["flow"]): row["started_at"] for row in rows
         }
+
+    async def lineage(self, place: Place) -> list[Place]:
+        """Follow the rows of formers."""
+        rows = await self._pool.fetch(
+            f"{self._with_lineage} SELECT shard, workspace, id FROM p ORDER BY id <> profile, id",
+            *_columns([place], 3),
+        )
+        return [(row["shard"], row["workspace"], row["id"]) for row in rows]
 
     async def runs_of(self, wakes: Sequence[Wake]) -> list[Run]:
         """Read the runs that these wake-ups are for, whatever their status."""

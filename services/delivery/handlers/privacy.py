@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 from hairspring.contracts.privacy.v1 import privacy_service_pb2, privacy_service_pb2_grpc
@@ -14,13 +14,17 @@ from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.delivery.adapters.listing import Listing
 from hairspring.services.delivery.messages import Message
 from hairspring.services.delivery.runs import Run
-from hairspring.services.delivery.store import DeliveryStore
+from hairspring.services.delivery.store import DeliveryStore, Place
 from hairspring.wire import deletions
 from hairspring.wire.json_lines import pieces
 from hairspring.wire.times import iso
 
 PAGE = 1_000
 CALL_SECONDS = 30.0
+
+Of = TypeVar("Of")
+ReadPage: TypeAlias = Callable[[str, dict[str, Any], int, str], Awaitable[tuple[list[Of], str]]]
+"""Reads a page of runs or messages, as a Listing does."""
 
 
 class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
@@ -75,7 +79,10 @@ class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
         request: privacy_service_pb2.ExportProfileRequest,
         context: grpc.aio.ServicerContext,
     ) -> AsyncIterator[privacy_service_pb2.ExportProfileResponse]:
-        """Write what the evaluator and ingest tell, then runs and messages, the latest first."""
+        """Write what the evaluator and ingest tell, then runs and messages, the latest first.
+
+        Those of her former ids as well, which stay where they are: each id's own, one by one.
+        """
         workspace = workspace_of(request.workspace_id)
         if not request.profile_id:
             raise InvalidInput("profile_id is empty; say whose data is meant", field="profile_id")
@@ -86,18 +93,21 @@ class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
             yield privacy_service_pb2.ExportProfileResponse(lines=piece)
 
     async def _lines(self, workspace: str, profile: str) -> AsyncIterator[dict[str, Any]]:
-        shard = shard_of(workspace, profile, self._shard_count)
+        place = (shard_of(workspace, profile, self._shard_count), workspace, profile)
+        places = await self._store.lineage(place)
+        async for run in _all(self._listing.runs, places):
+            yield _run(run)
+        async for message in _all(self._listing.messages, places):
+            yield _message(message)
+
+
+async def _all(read: ReadPage[Of], places: Sequence[Place]) -> AsyncIterator[Of]:
+    for shard, workspace, profile in places:
         only, token = {"shard": shard, "profile": profile}, ""
         while True:
-            runs, token = await self._listing.runs(workspace, only, PAGE, token)
-            for run in runs:
-                yield _run(run)
-            if not token:
-                break
-        while True:
-            messages, token = await self._listing.messages(workspace, only, PAGE, token)
-            for message in messages:
-                yield _message(message)
+            page, token = await read(workspace, only, PAGE, token)
+            for one in page:
+                yield one
             if not token:
                 break
 

@@ -11,6 +11,7 @@ from hairspring.contracts.privacy.v1.privacy_service_pb2_grpc import (
     PrivacyServiceStub,
 )
 from hairspring.contracts.profile.v1 import profile_service_pb2
+from hairspring.contracts.transition.v1 import transition_pb2
 from hairspring.log.deletions import Deletion, Deletions
 from hairspring.log.port import Log, Record
 from hairspring.log.shards import shard_of
@@ -114,8 +115,7 @@ class PrivacyHandlers(PrivacyServiceServicer):
         for one in await self._store.quarantine(key.workspace, key.profile, ("", -1, ""), 1_000):
             yield _set_aside(one)
         async for record in self._records(key):
-            line = record_lines.line(_read(record))
-            if line is not None:
+            if (line := record_lines.line(record)) is not None:
                 yield line
 
     async def _profile(self, key: Key, context: grpc.aio.ServicerContext) -> dict[str, Any] | None:
@@ -137,14 +137,27 @@ class PrivacyHandlers(PrivacyServiceServicer):
             **{name: iso(at) for name, at in moments.items() if at is not None},
         }
 
-    async def _records(self, key: Key) -> AsyncIterator[Record]:
+    async def _records(self, key: Key) -> AsyncIterator[transition_pb2.Record]:
+        """Reads her records, then those of the ids that became part of her, as these tell."""
+        profiles = [key.profile]
+        for profile in profiles:
+            shard = shard_of(key.workspace, profile, self._shard_count)
+            async for record in self._records_of(shard, key.workspace, profile):
+                former = record.merged.former_profile_id
+                if former and former not in profiles:
+                    profiles.append(former)
+                yield record
+
+    async def _records_of(
+        self, shard: int, workspace: str, profile: str
+    ) -> AsyncIterator[transition_pb2.Record]:
         after = 0
         while True:
             page = await self._log.history(
-                key.workspace, [key.profile], [key.shard], after=after, limit=READ_AT_ONCE
+                workspace, [profile], [shard], after=after, limit=READ_AT_ONCE
             )
             for record in page:
-                yield record
+                yield _read(record)
             if len(page) < READ_AT_ONCE:
                 return
             after = page[-1].position
@@ -157,7 +170,7 @@ def _erased(found: Sequence[Deletion]) -> list[receipts.Erased]:
     ]
 
 
-def _read(record: Record) -> Any:
+def _read(record: Record) -> transition_pb2.Record:
     return read_record(
         record.payload,
         position=record.position,

@@ -132,6 +132,16 @@ async def test_what_was_started_for_a_former_id_counts(kept: Kept) -> None:
     }
 
 
+async def test_former_ids_are_found(kept: Kept) -> None:
+    """Those of a former id as well, the profile itself first; who took nobody in is alone."""
+    cy, dee = (3, "default", "cy"), (5, "default", "dee")
+    async with kept.ledger.effect({3}) as connection:
+        await kept.store.save_formers(connection, [(BO, cy), (BO, dee), (ADA, BO)])
+    first, *others = await kept.store.lineage(ADA)
+    assert (first, set(others)) == (ADA, {BO, cy, dee})
+    assert await kept.store.lineage(cy) == [cy]
+
+
 async def test_what_is_to_be_looked_at_comes_in_pages(kept: Kept) -> None:
     """The earliest first, each once, of one shard; what is over is left out."""
     runs = [_run(f"p{n}", n, wake_at=NOW + n // 2) for n in range(1, 6)]

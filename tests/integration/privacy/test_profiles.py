@@ -218,6 +218,33 @@ async def test_all_the_ids_that_stood_for_her_go_with_her(shop: Shop) -> None:
     assert len(events) == 1
 
 
+async def test_what_came_of_her_under_former_ids_is_told_too(shop: Shop) -> None:
+    """Transitions, runs and messages of an id that became part of her are hers, and go with her."""
+    bought = track("", "Order Completed", price=39)
+    bought.anonymous_id = "browser-of-annika"
+    await shop.track(bought)
+    await eventually(lambda: has(shop, "browser-of-annika", "message"), timeout=30)
+    await shop.events.IdentifyProfile(
+        event_service_pb2.IdentifyProfileRequest(
+            profile_id="annika", anonymous_id="browser-of-annika", traits_json=b"{}"
+        )
+    )
+    await eventually(lambda: has(shop, "annika", "message"), timeout=30)
+
+    before = await export(shop, "annika")
+    receipt = await deleted(shop, "annika")
+
+    decided = [
+        (line["kind"], line.get("change"))
+        for line in before
+        if line.get("profile") == "browser-of-annika"
+    ]
+    assert ("transition", "entered") in decided
+    assert decided[-2:] == [("run", None), ("message", None)]
+    assert erased(receipt)["delivery"] == {"runs": 1, "messages": 1}
+    assert not {line["kind"] for line in await export(shop, "annika")} & {"run", "message"}
+
+
 async def test_by_the_command_line(shop: Shop) -> None:
     """`profiles delete` waits until all are done; `export` and `receipt` tell what is left."""
     await buys(shop, "auguste")
@@ -276,6 +303,11 @@ async def buys(shop: Shop, profile: str, name: str = "") -> None:
     """Say who somebody is, and that she bought."""
     await identify(shop, profile, name=name or profile.title(), email=f"{profile}@example.com")
     await shop.track(track(profile, "Order Completed", price=39))
+
+
+async def has(shop: Shop, profile: str, kind: str) -> bool:
+    """Whether something of a kind is known of somebody."""
+    return kind in {line["kind"] for line in await export(shop, profile)}
 
 
 async def mailed(shop: Shop, *profiles: str) -> bool:
