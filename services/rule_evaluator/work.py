@@ -88,7 +88,7 @@ class Retries:
 class Turn:
     """What is done in one transaction.
 
-    Either `records` are events and deletions, or they all say that an import has finished.
+    Either `records` are events, deletions and merges, or they all say that an import has finished.
     """
 
     records: list[EventRecord]
@@ -130,7 +130,6 @@ class Inbox:
         self._foldings: deque[Folding] = deque()
         self._retries: deque[Retries] = deque()
         self._closed: BaseException | None = None
-        self._merging = False
 
     async def put(self, records: Sequence[EventRecord], through: int) -> None:
         """Takes records of the log; waits while too many are waiting."""
@@ -164,27 +163,22 @@ class Inbox:
 
     def take(self) -> Turn | None:
         """The next turn, or None while there is nothing to do."""
-        records, deletions, finishing = self._take_records()
-        position = records[-1].position if self._records else self.received
-        turn = Turn(
-            records=records,
-            position=position,
-            finishing=finishing,
-            deletions=deletions,
-            merging=self._merging,
-        )
+        turn = self._take_records()
+        if self._records:
+            turn.position = turn.records[-1].position
+        position = turn.position
         turn.wakes = [wake for wake in self._wakes if wake.barrier.position <= position]
-        if turn.wakes and not finishing:
+        if turn.wakes and not turn.finishing:
             self._wakes = [wake for wake in self._wakes if wake.barrier.position > position]
         else:
             turn.wakes = []
-        if self._foldings and not finishing:
+        if self._foldings and not turn.finishing:
             turn.folding = self._foldings.popleft()
-        if self._retries and not finishing:
+        if self._retries and not turn.finishing:
             turn.retries = self._retries.popleft()
         self.position = position
         self._room.set()
-        if not records and not turn.wakes and turn.folding is None and turn.retries is None:
+        if not turn.records and not turn.wakes and turn.folding is None and turn.retries is None:
             return None
         return turn
 
@@ -209,13 +203,11 @@ class Inbox:
             Turn(records=[], position=self.position, retries=retries).settle(error)
         self._wakes, self._foldings, self._retries = [], deque(), deque()
 
-    def _take_records(self) -> tuple[list[EventRecord], list[EventRecord], bool]:
-        """Takes records of one sort: events and deletions, or ends of one import of a workspace."""
-        records: list[EventRecord] = []
-        deletions: list[EventRecord] = []
+    def _take_records(self) -> Turn:
+        """Takes records of one sort: all but ends of imports, or ends of one of a workspace."""
+        turn = Turn(records=[], position=self.received)
         sort: tuple[str, ...] | None = None
-        self._merging = False
-        while self._records and len(records) < MOST_RECORDS_A_TURN:
+        while self._records and len(turn.records) < MOST_RECORDS_A_TURN:
             record = self._records[0]
             body = record.WhichOneof("body")
             finished = body == "import_finished"
@@ -223,12 +215,13 @@ class Inbox:
             if sort is not None and found != sort:
                 break
             sort = found
-            if body != "event" and not finished:
-                self._merging = True
-            records.append(self._records.popleft())
+            turn.finishing = finished
+            turn.records.append(self._records.popleft())
             if body == "profile_deleted":
-                deletions.append(record)
-        return records, deletions, bool(sort)
+                turn.deletions.append(record)
+            elif body != "event" and not finished:
+                turn.merging = True
+        return turn
 
 
 class TermEnded(Exception):
