@@ -68,7 +68,6 @@ class Turns:
         self._horizon = horizon
         self._kept = kept = Kept(store, adopting.plans)
         self._departing: dict[Key, Departing] = {}
-        self._departed: set[Key] = set()  # since histories were last read ahead
         self._sifting = Sifting(self._fresh, self._fold, quarantine, clock)
         self._retrying = Retrying(store, kept.fresh, histories, self._fold, quarantine, clock)
         self._lines = Lines(detail)
@@ -79,7 +78,6 @@ class Turns:
         self._departing = await departing_of(turn, self._store)
         if self._departing:
             turn.records = left_of(turn.records, self._departing)
-            self._departed |= self._departing.keys()
         try:
             fold, effects = await self._folded(turn)
         except Exception as error:
@@ -88,8 +86,6 @@ class Turns:
             fold, effects = await self._sifted(turn, error)
         await self._commit(fold, effects, turn.records)
         self._departing = {}
-        if turn.folding is not None:
-            self._departed.clear()
         for wake in turn.wakes:
             await self._read(wake, fold.stored)
         if turn.retries is not None:
@@ -137,7 +133,7 @@ class Turns:
         held, departing = self._held(), self._departing
         events, woken = _by_profile(turn, held)
         todo = turn.folding.todo if turn.folding is not None else ()
-        histories = self._read_ahead(turn)
+        histories = turn.folding.histories if turn.folding is not None else {}
         waiting = [one.key for one in todo if one.key not in held]
         keys = dict.fromkeys((*departing, *events, *woken, *waiting))
         fold = self._fold(await self._kept.load(keys))
@@ -189,13 +185,6 @@ class Turns:
         """The profiles of which nothing is judged in this turn."""
         held = self._quarantine.held
         return held - self._departing.keys() if self._departing else held
-
-    def _read_ahead(self, turn: Turn) -> Mapping[Rebuild, list[Event]]:
-        """The histories that were read ahead, but for those of profiles that were deleted since."""
-        found = turn.folding.histories if turn.folding is not None else {}
-        if not self._departed:
-            return found
-        return {one: events for one, events in found.items() if one.key not in self._departed}
 
     async def _fresh(self, keys: Sequence[Key]) -> dict[Key, Stored]:
         """Profiles as they are stored, to be tried with; of one that is deleted nothing counts."""
