@@ -14,10 +14,9 @@ from hairspring.wire.times import to_ms
 
 @dataclass(slots=True, kw_only=True)
 class Departing:
-    """The deletions of a profile, and the segments that it was in before them, as was told."""
+    """The deletions of a profile, each with the segments that it was in before it, as was told."""
 
-    standing: Mapping[str, int]
-    deletions: list[Deleted] = field(default_factory=list)
+    deletions: list[tuple[Deleted, Mapping[str, int]]] = field(default_factory=list)
     position: int = 0  #: Of the last of them.
 
 
@@ -26,11 +25,12 @@ async def departing_of(turn: Turn, store: SegmentStore) -> dict[Key, Departing]:
     found: dict[Key, Departing] = {}
     for record in turn.deletions:
         key = key_of(record)
-        if key not in found:
-            found[key] = Departing(standing=await store.standing(key))
-        one = found[key]
+        # Nothing is judged between two deletions, so nobody is in anything before the second.
+        standing = {} if key in found else await store.standing(key)
+        one = found.setdefault(key, Departing())
         deletion_id = record.profile_deleted.deletion_id
-        one.deletions.append(Deleted(deletion_id=deletion_id, at=to_ms(record.accept_time)))
+        deletion = Deleted(deletion_id=deletion_id, at=to_ms(record.accept_time))
+        one.deletions.append((deletion, standing))
         one.position = record.position
     return found
 

@@ -19,11 +19,10 @@ from hairspring.wire.times import to_ms
 class Steps:
     """The part of one profile in a turn. Of `passed`: up to when, and whether its timer rang.
 
-    `standing` are the segments that it was in before the first of the `deletions`, and since when.
+    `deletions` come with the segments that it was in before each, and since when.
     """
 
-    deletions: list[Deleted] = field(default_factory=list)
-    standing: Mapping[str, int] = field(default_factory=dict)
+    deletions: list[tuple[Deleted, Mapping[str, int]]] = field(default_factory=list)
     records: list[EventRecord] = field(default_factory=list)
     passed: list[tuple[int, bool]] = field(default_factory=list)
     activation: Plans | None = None
@@ -31,8 +30,7 @@ class Steps:
 
 def pieces_of(steps: Steps, histories: Histories, key: Key, stored: Stored) -> Sequence[Piece]:
     """The steps in their order: deletions, rebuilds that wait, then events, then moments."""
-    pieces = [_deletion(key, one, steps.standing) for one in steps.deletions[:1]]
-    pieces += [_deletion(key, one, {}) for one in steps.deletions[1:]]
+    pieces = [_deletion(key, deletion, standing) for deletion, standing in steps.deletions]
     if not steps.deletions:
         pieces += [_rebuild(todo, histories) for todo in waiting_rebuilds(stored)]
     pieces += [_event(key, record, histories) for record in steps.records]

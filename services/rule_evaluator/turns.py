@@ -138,8 +138,8 @@ class Turns:
         keys = dict.fromkeys((*departing, *events, *woken, *waiting))
         fold = self._fold(await self._kept.load(keys))
         for key, gone in departing.items():
-            for number, deletion in enumerate(gone.deletions):
-                fold.depart(key, deletion, {} if number else gone.standing)
+            for deletion, standing in gone.deletions:
+                fold.depart(key, deletion, standing)
         await self._fold_first(fold, histories, keys)
         joint = await self._joint(turn) if turn.merging else {}
         for key in keys:
@@ -207,10 +207,7 @@ class Turns:
         """The same, without what raises."""
         self._log.warning("turn_raised", error=type(error).__name__, records=len(turn.records))
         held = self._held()
-        steps = {
-            key: Steps(deletions=gone.deletions, standing=gone.standing)
-            for key, gone in self._departing.items()
-        }
+        steps = {key: Steps(deletions=gone.deletions) for key, gone in self._departing.items()}
         for record in turn.records:
             steps.setdefault(key_of(record), Steps()).records.append(record)
         for wake in turn.wakes:
