@@ -119,15 +119,14 @@ class Fold:
 
     def passed(self, key: Key, through: int, *, rung: bool) -> None:
         """Passes the moments up to a barrier; `rung` says that the profile's timer did."""
-        if rung and self.stored[key].due_at is None and self.stored[key].state.clock is None:
-            return  # It was deleted, and its timer was not told.
-        due_at, told = self.stored[key].due_at, len(self.told)
+        stored = self.stored[key]
+        if stored.due_at is None and stored.state.clock is None:
+            return  # Nobody is known by this id, or not any more: its timer leaves no trace.
+        due_at, told = stored.due_at, len(self.told)
         self._apply(key, Passed(through), rung=rung)
         if rung:
             changes = len(self.told) - told
-            self.rang.append(
-                Rang(key=key, due_at=due_at, changes=changes, next_at=self.stored[key].due_at)
-            )
+            self.rang.append(Rang(key=key, due_at=due_at, changes=changes, next_at=stored.due_at))
 
     def parted(self, key: Key, into: str, at: int) -> None:
         """Ends a profile that became part of another at a moment (milliseconds, UTC)."""
@@ -327,14 +326,11 @@ class Fold:
 
     def _apply(self, key: Key, given: Event | Passed, *, rung: bool) -> None:
         stored = self.stored[key]
-        if isinstance(given, Passed) and stored.due_at is None and stored.state.clock is None:
-            return  # nobody is known by this id, or not any more
         done = step(
             stored.state, given, self._plan(key), lateness=self.lateness, horizon=self.horizon
         )
-        idle = isinstance(given, Passed) and not done.records
-        # An alarm that nobody set may ring for whom nothing is known of: that leaves no trace.
-        if idle and done.alarm == stored.due_at and (not rung or stored.state.clock is None):
+        idle = isinstance(given, Passed) and not done.records and not rung
+        if idle and done.alarm == stored.due_at:
             return
         self._settle(key, stored, done, rung=rung, with_flows=False)
 
