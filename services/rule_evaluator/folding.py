@@ -139,9 +139,7 @@ class Fold:
 
     def vanish(self, key: Key) -> None:
         """Lets go of all that is kept of a profile."""
-        stored = self.stored[key]
-        stored.state, stored.fill = ProfileState(), None
-        stored.due_at, stored.rebuilds = None, []
+        self.stored[key].clear()
         self.alarms.pop(key, None)
         self._gone.add(key)
         self._changed.discard(key)
@@ -286,7 +284,7 @@ class Fold:
     def close(self, key: Key) -> None:
         """Packs a profile that this fold is done with, while what it is made of is at hand."""
         stored = self.stored[key]
-        if key in self._changed or key in self._gone:
+        if key in self._changed:
             stored.pack()
         if key in self._filled:
             stored.pack_fill()
