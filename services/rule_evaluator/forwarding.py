@@ -145,9 +145,11 @@ class ForwardedMemberships(MembershipHandlers):
         try:
             return await self._get_profile(request, context)
         except NotFound:
+            if _was_forwarded(context):
+                raise
             workspace, asked = workspace_of(request.workspace_id), request.profile_id
             now = (await self.survivors(workspace, [asked])).get(asked)
-            if now is None or _was_forwarded(context):
+            if now is None:
                 raise
         moved = profile_service_pb2.GetProfileRequest(workspace_id=workspace, profile_id=now)
         return await self._get_profile(moved, context)
