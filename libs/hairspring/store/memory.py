@@ -82,14 +82,17 @@ class MemoryStore(SegmentStore):
     def _depart(self, key: Key) -> dict[str, int]:
         """Delete all that is kept of a profile; answers how much of each, by kind."""
         members = [named for named in self._members if named[0] == key]
-        rebuilds = [named for named in self._rebuilds if named[0] == key]
         for named in members:
             del self._members[named]
+        return {"memberships": len(members), **self._end(key)}
+
+    def _end(self, key: Key) -> dict[str, int]:
+        """Delete it but for the memberships; answers likewise."""
+        rebuilds = [named for named in self._rebuilds if named[0] == key]
         for named in rebuilds:
             del self._rebuilds[named]
         return {
             "states": int(self._profiles.pop(key, None) is not None),
-            "memberships": len(members),
             "fills": int(self._fills.pop(key, None) is not None),
             "rebuilds": len(rebuilds),
             "quarantine": self._quarantine.drop(key),
@@ -131,14 +134,6 @@ class MemoryStore(SegmentStore):
                     del self._rebuilds[named]
         for key in effects.gone:
             self._end(key)
-
-    def _end(self, key: Key) -> None:
-        """Lets go of all that is kept of a profile."""
-        self._profiles.pop(key, None)
-        self._fills.pop(key, None)
-        for named in [named for named in self._rebuilds if named[0] == key]:
-            del self._rebuilds[named]
-        self._quarantine.end(key)
 
     def _adopt(self, effects: Effects) -> None:
         adoption = effects.adoption

@@ -31,12 +31,7 @@ class MemoryQuarantine:
                     wanted=False,
                 )
         for key in effects.released:
-            self.end(key)
-
-    def end(self, key: Key) -> None:
-        """Let go of all that is set aside of a profile."""
-        for name in self._of(key):
-            del self._entries[name]
+            self.drop(key)
 
     def drop(self, key: Key) -> int:
         """Drop all of a profile, and answer how much that was."""

@@ -35,7 +35,7 @@ class PostgresStore(SegmentStore):
     """Keeps everything in the tables of `sql/`, beside the shards and the log of the schema."""
 
     def __init__(self, pool: asyncpg.Pool, schema: str, ownership: Ownership, log: Log) -> None:
-        self.deletions = self._deletions = Deletions(pool, schema, log)
+        self.deletions = Deletions(pool, schema, log)
         self._pool = pool
         self._schema = check_schema_name(schema)
         self._ownership = ownership
@@ -76,9 +76,9 @@ class PostgresStore(SegmentStore):
             appended = await self._log.append_in(connection, effects.records)
             for one, erased in zip(effects.departures, gone, strict=True):
                 noted = noted_deletion(one, effects.records, appended, erased)
-                await self._deletions.note_in(connection, noted)
+                await self.deletions.note_in(connection, noted)
         if effects.departures:
-            self._deletions.notice()
+            self.deletions.notice()
         return appended
 
     async def _depart(
@@ -125,8 +125,10 @@ class PostgresStore(SegmentStore):
         if effects.set_aside or effects.in_vain or effects.released:
             await self._quarantine.write(connection, effects)
         if effects.gone:
-            for statement in statements.END_PROFILES:
-                await connection.execute(self._sql(statement), *_columns(effects.gone, 3))
+            keys = _columns(effects.gone, 3)
+            for kind, statement in statements.DEPART.items():
+                if kind != "memberships":  # Those have been ended by name.
+                    await connection.execute(self._sql(statement), *keys)
 
     async def _write_members(self, connection: Any, effects: Effects) -> None:
         """Write the last word on each membership."""

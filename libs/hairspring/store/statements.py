@@ -75,17 +75,6 @@ SELECT f.* FROM unnest($1::int[]) AS s (shard) CROSS JOIN LATERAL (
 LIMIT $2
 """
 
-# All that is kept of profiles that became part of others, one statement a table. Their memberships
-# have been ended by name.
-END_PROFILES = tuple(
-    f"""
-DELETE FROM {{schema}}.{table} AS t
-USING unnest($1::int[], $2::text[], $3::text[]) AS k (shard, workspace, profile)
-WHERE (t.shard, t.workspace, t.profile) = (k.shard, k.workspace, k.profile)
-"""
-    for table in ("profiles", "fills", "rebuilds", "quarantine")
-)
-
 # Whatever was being filled in these shards is dropped.
 DROP_FILLS = """
 WITH waiting AS (
@@ -154,7 +143,8 @@ WHERE workspace = $1 AND segment = $2 AND profile > $3
 ORDER BY profile LIMIT $4
 """
 
-# What is kept of deleted profiles, table by table.
+# All that is kept of profiles that are deleted, table by table; and, but for memberships, of those
+# that became part of others.
 DEPART = {
     name: f"""
 DELETE FROM {{schema}}.{table} AS t
