@@ -66,9 +66,8 @@ class Quarantine:
 
     def committed(self, effects: Effects) -> None:
         """Notes what was committed, and tells of it; never of what an event says."""
-        for gone in effects.departures:
-            self._marks.pop(gone.key, None)
-            self.held.discard(gone.key)
+        for departure in effects.departures:
+            self._forget(departure.key)
         for one in effects.set_aside:
             mark = self._marks.get(one.key, Mark(holds=False, entries=0))
             self._marks[one.key] = Mark(mark.holds or one.holds, mark.entries + 1)
@@ -84,9 +83,10 @@ class Quarantine:
                 error=one.error_type,
                 plan_version=one.plan_version,
             )
+        for key in effects.gone:
+            self._forget(key)
         for key in effects.released:
-            self._marks.pop(key, None)
-            self.held.discard(key)
+            self._forget(key)
             self._log.info("profile_released", workspace=key.workspace, profile=key.profile)
         for tried in effects.in_vain:
             self._log.warning(
@@ -97,6 +97,10 @@ class Quarantine:
             )
         if effects.set_aside:
             self._changed.set()
+
+    def _forget(self, key: Key) -> None:
+        self._marks.pop(key, None)
+        self.held.discard(key)
 
     async def run(self, inbox: Inbox) -> None:
         """Has profiles folded anew when that is asked for, or due."""

@@ -154,10 +154,9 @@ class Turns:
                 fold.passed(key, wake.barrier.through, rung=wake.rung)
             fold.close(key)
         self._pass_by(fold, turn)
-        parted = await self._part_held(fold, turn) if turn.merging else []
-        effects = fold.effects({}, turn.position)
-        effects.released = parted
-        return fold, effects
+        if turn.merging:
+            await self._part_held(fold, turn)
+        return fold, fold.effects({}, turn.position)
 
     async def _joint(self, turn: Turn) -> dict[int, JointHistory]:
         """Reads what profiles of this turn are folded anew from, since others joined them."""
@@ -165,7 +164,7 @@ class Turns:
         merged = [record for record in turn.records if record.WhichOneof("body") == "merged"]
         return await self._histories.joint([one for one in merged if key_of(one) not in held])
 
-    async def _part_held(self, fold: Fold, turn: Turn) -> list[Key]:
+    async def _part_held(self, fold: Fold, turn: Turn) -> None:
         """Ends profiles that are held and became part of others, as far as they were told of."""
         gone = [
             record
@@ -179,7 +178,6 @@ class Turns:
             fold.stored[key] = Stored(state=as_told(standing, at - 1))
             fold.parted(key, record.merged_away.into_profile_id, at)
         self._kept.forget(map(key_of, gone))
-        return [key_of(record) for record in gone]
 
     def _held(self) -> Collection[Key]:
         """The profiles of which nothing is judged in this turn."""
@@ -223,9 +221,10 @@ class Turns:
         self._kept.forget(parts)
         fold, aside = await self._sifting.sift(parts, turn.position)
         self._pass_by(fold, turn)
-        parted = await self._part_held(fold, turn) if turn.merging else []
+        if turn.merging:
+            await self._part_held(fold, turn)
         effects = fold.effects({}, turn.position)
-        effects.set_aside, effects.released = aside, parted
+        effects.set_aside = aside
         return fold, effects
 
     async def _activated(self, step: AdoptionStep, position: int) -> tuple[Fold, Effects]:

@@ -27,6 +27,7 @@ from hairspring.store.port import (
     SegmentStore,
 )
 from hairspring.store.postgres import PostgresStore
+from hairspring.store.quarantine import Mark, SetAside, What
 
 ANNA = Key(1, "default", "anna")
 BEA = Key(2, "default", "bea")
@@ -260,8 +261,22 @@ async def test_of_a_profile_that_is_gone_nothing_is_kept(kept: Kept) -> None:
             touched=[Rebuild(key=ANNA, cause="i"), Rebuild(key=BEA, cause="i")],
         )
     )
+    aside = SetAside(
+        key=ANNA,
+        position=4,
+        what=What.EVENT,
+        holds=False,
+        plan_version=1,
+        error_type="OverflowError",
+        error_message="too large",
+        traceback="...",
+        tries=3,
+        failed_at=1_000,
+    )
+    others = replace(aside, key=BEA)
+    await store.commit(Effects(owned=both, position=4, set_aside=[aside, others]))
     await store.commit(
-        Effects(owned=both, position=4, members=[Member(ANNA, "s", None)], gone=[ANNA])
+        Effects(owned=both, position=5, members=[Member(ANNA, "s", None)], gone=[ANNA])
     )
     found = await store.load([ANNA, BEA])
     assert found[ANNA].state.clock is None
@@ -269,3 +284,4 @@ async def test_of_a_profile_that_is_gone_nothing_is_kept(kept: Kept) -> None:
     assert found[BEA].state.clock == 1_000
     assert [key.profile for key, _ in await store.due([1, 2], 9_000, 10)] == ["bea"]
     assert await store.members("default", "s", "", 10) == [Page("bea", 900)]
+    assert await store.marks([1, 2]) == {BEA: Mark(False, 1)}
