@@ -72,7 +72,10 @@ class DeliveryStore(ABC):
 
     @abstractmethod
     async def depart(self, connection: Connection, departure: Departure) -> Departed:
-        """Delete the runs and messages of a profile by entries before its deletion, and note it."""
+        """Delete the runs and messages of a profile by entries before its deletion, and note it.
+
+        What became part of it stands for itself from then on.
+        """
 
     @abstractmethod
     async def departed(self, workspace: str, deletion_ids: Sequence[str]) -> list[Noted]:

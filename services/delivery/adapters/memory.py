@@ -33,6 +33,7 @@ class MemoryTransaction:
         self.messages: dict[RunKey, dict[int, Message]] = {}
         self.gone: list[RunKey] = []
         self.departed: dict[tuple[str, str], Noted] = {}
+        self.parted: list[Place] = []
         self.formers: list[tuple[Place, Place]] = []
 
     def at_commit(self, effect: Callable[[], None]) -> None:
@@ -46,6 +47,8 @@ class MemoryTransaction:
         for key in self.gone:
             self._store.runs.pop(key, None)
             self._store.messages.pop(key, None)
+        for place in self.parted:
+            self._store.formers.pop(place, None)
         self._store.deletions.update(self.departed)
         self._store.runs.update(self.runs)
         for key, steps in self.messages.items():
@@ -138,6 +141,7 @@ class MemoryDeliveryStore(DeliveryStore):
             if _place(run) == place and run.entry_position < departure.position
         ]
         connection.gone += [_key(run) for run in runs]
+        connection.parted.append(place)
         messages = sum(len(self.messages.get(_key(run), {})) for run in runs)
         erased = {"runs": len(runs), "messages": messages}
         named = (departure.workspace, departure.deletion_id)

@@ -208,8 +208,13 @@ async def test_a_flow_has_one_run_that_goes_on(kept: Kept) -> None:
 
 
 async def test_what_there_is_of_a_deleted_profile_goes(kept: Kept) -> None:
-    """Runs of entries before the deletion and their messages, of nobody else; it is noted once."""
+    """Runs of entries before the deletion and their messages, of nobody else; it is noted once.
+
+    Nobody is part of it any more.
+    """
     old, other, new = _run(), _run("bo", 8), _run(position=11)
+    async with kept.ledger.effect({3}) as connection:
+        await kept.store.save_formers(connection, [(ADA, BO)])
     await _save(kept, [old.ended(SEGMENT_LEFT, NOW), other, new], [_message(old), _message(new)])
     gone = Departure(
         shard=3, workspace="default", profile="ada", deletion_id="d1", position=10, at=NOW
@@ -223,4 +228,5 @@ async def test_what_there_is_of_a_deleted_profile_goes(kept: Kept) -> None:
     assert (departed.runs, departed.messages) == ([], 0)
     assert {run.run_id for run in left} == {other.run_id, new.run_id}
     assert await kept.store.messages_of([wake_of(old), wake_of(new)]) == [_message(new)]
+    assert await kept.store.lineage(ADA) == [ADA]
     assert noted == [Noted(erased={"runs": 1, "messages": 1}, done_at=NOW)]
