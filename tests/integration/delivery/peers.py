@@ -44,6 +44,7 @@ class Peers:
         self.grown = asyncio.Condition()
         self.tailed: list[dict[int, int]] = []
         self.entered: dict[tuple[str, str], int] = {}
+        self.part_of: dict[str, str] = {}
         self.traits: dict[str, dict[str, Any]] = {}
         self.events: list[event_pb2.EventRecord] = []
         self.definitions: dict[int, list[definition_pb2.Definition]] = {}
@@ -138,6 +139,7 @@ class Peers:
         """Record that `former` became part of a profile, which has been in these segments since."""
         record = self._new(profile)
         record.merged.former_profile_id = former
+        self.part_of[former] = profile
         for segment, at in entered.items():
             self.entered[profile, segment] = at
             set_ms(record.merged.memberships.add(segment=segment).enter_time, at)
@@ -212,11 +214,13 @@ class _Memberships(membership_service_pb2_grpc.MembershipServiceServicer):
             await self._peers.check_gate.wait()
         response = membership_service_pb2.CheckMembershipsResponse()
         for question in request.questions:
-            entered = self._peers.entered.get((question.profile_id, question.segment))
-            answer = response.answers.add(member=entered is not None)
+            asked = question.profile_id
+            profile = self._peers.part_of.get(asked, asked)
+            entered = self._peers.entered.get((profile, question.segment))
+            answer = response.answers.add(member=entered is not None, profile_id=profile)
             if entered is not None:
                 set_ms(answer.enter_time, entered)
-            traits = self._peers.traits.get(question.profile_id, {})
+            traits = self._peers.traits.get(profile, {})
             answer.traits_json = json.dumps(traits).encode()
         return response
 

@@ -8,8 +8,8 @@ from hairspring.contracts.message.v1 import message_pb2
 from hairspring.embedded.mail import MailSink
 from hairspring.runtime.clock import now_ms
 from hairspring.services.delivery import sender
-from hairspring.services.delivery.messages import BEHIND
-from hairspring.services.delivery.runs import SEGMENT_LEFT
+from hairspring.services.delivery.messages import BEHIND, OTHER_RUN
+from hairspring.services.delivery.runs import COMPLETED, SEGMENT_LEFT
 
 from tests.integration.delivery.conftest import PLAIN_MAIL, Delivery, flow, send
 from tests.integration.delivery.peers import Peers
@@ -66,3 +66,23 @@ async def test_who_left_and_is_in_by_the_entry_of_another_gets_no_mail(
     [run] = await eventually(lambda: delivery.runs(status=run_pb2.RUN_STATUS_ENDED), timeout=30)
     assert run.reason == SEGMENT_LEFT
     assert not mail_sink.messages
+
+
+async def test_of_two_runs_of_one_flow_her_own_goes_on(
+    delivery: Delivery, peers: Peers, mail_sink: MailSink
+) -> None:
+    """Where an id with a run becomes part of somebody with one, she gets one mail, by her own."""
+    entered = now_ms()
+    peers.define(1, flow({"wait": 1_500}, send()), PLAIN_MAIL)
+    peers.traits["ada"] = {"email": "ada@example.com", "name": "Ada"}
+    await peers.enter("device", entered)
+    await peers.enter("ada", entered + 300)
+    await peers.merge("ada", "device", {SEGMENT: entered})
+
+    async def both_ended() -> dict[str, str]:
+        runs = await delivery.runs(status=run_pb2.RUN_STATUS_ENDED)
+        return {run.profile_id: run.reason for run in runs} if len(runs) == 2 else {}
+
+    reasons = await eventually(both_ended, timeout=30)
+    assert reasons == {"device": OTHER_RUN, "ada": COMPLETED}
+    assert [mail.recipients for mail in mail_sink.messages] == [("ada@example.com",)]
