@@ -154,17 +154,17 @@ class Sending:
                 for run in runs
                 if run.active
             ]
-            await self._write_looks(looks, before)
-        moved = [one.run for one in looks if one.run is not before[one.run.run_id]]
+            moved = [one.run for one in looks if one.run is not before[one.run.run_id]]
+            await self._write_looks(looks, moved)
         tell_runs(moved)
         waiting = [one.run for one in looks if one.due is None]
-        await self._waits.follow([run for run in waiting if run in moved])
+        await self._waits.follow([run for run in waiting if run is not before[run.run_id]])
         # What did not move rang too early, or by a wake-up of the past.
-        await self._waits.ring_later([run for run in waiting if run not in moved], now)
+        still = [run for run in waiting if run is before[run.run_id]]
+        await self._waits.ring_later(still, now)
         return [one.due for one in looks if one.due is not None]
 
-    async def _write_looks(self, looks: Sequence[Look], before: Mapping[str, Run]) -> None:
-        moved = [one.run for one in looks if one.run is not before[one.run.run_id]]
+    async def _write_looks(self, looks: Sequence[Look], moved: Sequence[Run]) -> None:
         messages = [message for one in looks for message in one.messages]
         if not moved and not messages:
             return
