@@ -29,7 +29,6 @@ class Figures:
     # measured, µs of a core for an event
     all_us: float = 194.0  #: 2 cores / 10,320 events a second, load generator included
     evaluator_us: float = 77.0
-    evaluator_postgres_us: float = 14.0
     ingest_us: float = 14.0
     lane_us: float = 8.0  #: under the lane's lock, repeats included
     # measured, of a timer

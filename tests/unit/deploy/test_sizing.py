@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
@@ -35,3 +37,12 @@ def test_other_figures_give_other_answers() -> None:
     assert "7.8 million" in twice
     assert re.search(r"cores in all +388", twice)
     assert re.search(r"cores in all +194", told("--load", "1"))
+
+
+def test_no_figure_is_without_effect() -> None:
+    """Each option changes what comes out."""
+    sizing = runpy.run_path(str(DEPLOY / "sizing.py"))
+    usual, told_of = sizing["Figures"](), sizing["told"]
+    for one in fields(usual):
+        other = replace(usual, **{one.name: 2 * getattr(usual, one.name)})
+        assert told_of(other) != told_of(usual), one.name
