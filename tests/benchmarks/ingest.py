@@ -7,7 +7,6 @@ others use too, the rates mean little; what an event takes of the cores means mo
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import statistics
 import sys
@@ -16,7 +15,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 from hairspring.embedded.ports import free_port
@@ -25,6 +23,7 @@ from hairspring.embedded.postgres import PostgresServer, postgres
 from tests.benchmarks import cpu
 from tests.benchmarks.figures import Figure, Size
 from tests.benchmarks.pipeline_stage import POSTGRES
+from tests.benchmarks.programs import told_by
 from tests.support.cluster import TOKEN, Service
 
 RATE = 1_000
@@ -151,20 +150,8 @@ async def _running(
 
 async def _run(database: PostgresServer, service: Service, module: str, *options: str) -> _Round:
     head, before = await _head(database), _cpu(database, service)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", f"tests.benchmarks.{module}", *options),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(LONGEST_SECONDS):
-            said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        raise AssertionError("the load generator failed; it said why above")
-    sent: dict[str, Any] = json.loads(said)
+    program = (sys.executable, "-m", f"tests.benchmarks.{module}")
+    sent = await told_by(*program, *options, within=LONGEST_SECONDS)
     if (grown := await _head(database) - head) != sent["events"]:
         raise AssertionError(f"{sent['events']} events were sent, and the log grew by {grown}")
     taken = _cpu(database, service)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 from collections import Counter
@@ -29,6 +28,7 @@ from hairspring.runtime.client import open_channel
 
 from tests.benchmarks import cpu, definitions
 from tests.benchmarks.load import Sent
+from tests.benchmarks.programs import told_by
 from tests.benchmarks.workload import Past, pasts, profile_id
 from tests.support.cluster import TOKEN, Service, now
 from tests.support.waiting import eventually
@@ -169,23 +169,14 @@ class Stage:
     async def load(self, *options: object) -> Sent:
         """Runs the load generator to its end."""
         self._seed += 1
-        process = await asyncio.create_subprocess_exec(
+        told = await told_by(
             *(sys.executable, "-m", "tests.benchmarks.load"),
             *("--address", self.ingest.address, "--postgres", self._database.url),
             *("--profiles", str(self._profiles), "--seed", str(self._seed)),
             *map(str, options),
-            stdout=asyncio.subprocess.PIPE,
+            within=LONGEST_SECONDS,
         )
-        try:
-            async with asyncio.timeout(LONGEST_SECONDS):
-                said, _ = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if process.returncode != 0:
-            raise AssertionError("the load generator failed; it said why above")
-        return Sent(**json.loads(said))
+        return Sent(**told)
 
     async def evaluated(self, after: int) -> None:
         """Waits until everything behind a position has been evaluated and committed."""

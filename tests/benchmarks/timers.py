@@ -8,7 +8,6 @@ the same rounds, plain sorted-set commands as the limit, and BullMQ and arq.
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import sys
 from collections import defaultdict
@@ -21,6 +20,7 @@ from redis.asyncio import Redis
 
 from tests.benchmarks import timers_peers
 from tests.benchmarks.figures import Figure, Size, ratio
+from tests.benchmarks.programs import told_by
 from tests.benchmarks.timers_peers import NotInstalled, Peer
 
 FEW = 10_000
@@ -111,28 +111,14 @@ async def _plain(server: ValkeyServer, *options: str) -> dict[str, Any]:
 
 async def _load(server: ValkeyServer, module: str, *options: str) -> dict[str, Any]:
     where = ("--redis", server.url, "--server", str(server.pid))
-    return await _run(sys.executable, "-m", f"tests.benchmarks.{module}", *options, *where)
+    program = (sys.executable, "-m", f"tests.benchmarks.{module}")
+    return await told_by(*program, *options, *where, within=LONGEST_SECONDS)
 
 
 async def _peer(peer: Peer, server: ValkeyServer, role: str, size: Size) -> dict[str, Any]:
     count, rate, seconds = size.timers // PEER_SHARE, RATES[0], int(size.timers_seconds)
     told = (role, str(server.port), str(count), str(rate), str(seconds))
-    return await _run(*peer.command, *told)
-
-
-async def _run(*command: str) -> dict[str, Any]:
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    try:
-        async with asyncio.timeout(LONGEST_SECONDS):
-            said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        raise AssertionError(f"{command[1:4]} failed; it said why above")
-    answer: dict[str, Any] = json.loads(said)
-    return answer
+    return await told_by(*peer.command, *told, within=LONGEST_SECONDS)
 
 
 def _speeds(found: Found, peers: list[Peer]) -> Iterator[Figure]:
