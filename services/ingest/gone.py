@@ -69,10 +69,11 @@ class Gone:
     async def append(self, entries: Sequence[Entry], put: Put) -> list[Outcome]:
         """Append entries but for those of the past of somebody who is gone."""
         while True:
+            known = self._known  # What another append finds out meanwhile was not looked at here.
             swallowed = await self._swallowed(entries)
             kept = [e for place, e in enumerate(entries) if place not in swallowed]
             try:
-                appended = iter(await put(kept if swallowed else entries, self._known))
+                appended = iter(await put(kept if swallowed else entries, known))
             except DeletionsUnknown:
                 await self.refresh()
                 continue

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
 
 import asyncpg
 import pytest
@@ -12,7 +13,14 @@ from hairspring.contracts.event.v1 import event_log_service_pb2, event_pb2, even
 from hairspring.contracts.privacy.v1 import privacy_pb2
 from hairspring.contracts.privacy.v1 import privacy_service_pb2 as contract
 from hairspring.contracts.privacy.v1.privacy_service_pb2_grpc import PrivacyServiceStub
+from hairspring.database.pool import open_pool
 from hairspring.log.deletions import STEP
+from hairspring.log.port import Appended, Entry
+from hairspring.log.postgres import PostgresLog
+from hairspring.services.ingest.app import SCHEMA
+from hairspring.services.ingest.appending import Swallowed
+from hairspring.services.ingest.gone import Gone
+from hairspring.services.ingest.judging import Sound, judge
 from hairspring.wire.times import iso
 
 from tests.integration.ingest.running import Ingest, event, ingest
@@ -115,6 +123,54 @@ async def test_nothing_slips_in_while_she_is_deleted(service: Ingest, database_u
     assert all(r.event.occur_time.ToMilliseconds() > _at(last) for r in behind)
     before = [r for r in await service.read() if r.position < last.position]
     assert {r.WhichOneof("body") for r in before} == {"profile_deleted"}
+
+
+class Meanwhile:
+    """Connections by which something happens once while somebody who is gone is looked up."""
+
+    def __init__(self, pool: asyncpg.Pool, happens: Callable[[], Awaitable[None]]) -> None:
+        self._pool = pool
+        self._happens: Callable[[], Awaitable[None]] | None = happens
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    async def fetch(self, query: str, *arguments: Any) -> Any:
+        """Fetch; something happens after the first look at who is gone."""
+        found = await self._pool.fetch(query, *arguments)
+        if "gone_look" in query and (happens := self._happens):
+            self._happens = None
+            await happens()
+        return found
+
+
+async def test_a_deletion_that_others_find_out_is_looked_at(
+    service: Ingest, database_url: str
+) -> None:
+    """An append that waits for its look does not take for known what another has read since."""
+    await delete(service, "ada")
+
+    async def happens() -> None:
+        await delete(service, "bo")
+        await gone.refresh()
+
+    def entry(profile: str, at: int) -> Entry:
+        call = track(profile, "Viewed", at=at, id=profile)
+        found = judge(call, workspace="default", shards=8, new_id=str)
+        assert isinstance(found, Sound)
+        return found.entry
+
+    async with open_pool(database_url, name="test") as pool:
+        log = PostgresLog(pool, None, SCHEMA)  # type: ignore[arg-type]
+        gone = await Gone.open(Meanwhile(pool, happens), SCHEMA)
+
+        async def put(entries: Sequence[Entry], knows: int) -> list[Appended]:
+            return await log.append(entries, knows=knows)
+
+        later, before = entry("ada", now() + 60_000), entry("bo", now())
+        outcomes = await gone.append([later, before], put)
+
+    assert [type(outcome) for outcome in outcomes] == [Appended, Swallowed]
 
 
 async def _some(service: Ingest) -> list[event_pb2.EventRecord]:
