@@ -119,7 +119,7 @@ class Gone:
         found = self._filter
         suspects: dict[int, UUID] = {}
         for place, entry in enumerate(entries):
-            mark = crc32(entry.profile.encode()) & _MASK
+            mark = _mark(entry.profile)
             if found[mark >> 3] >> (mark & 7) & 1:
                 suspects[place] = self.key_of(entry.workspace, entry.profile)
         if not suspects:
