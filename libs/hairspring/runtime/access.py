@@ -101,16 +101,12 @@ class KeyAccess:
             return _opened(known.caller)
         try:
             return _opened(await self._ask(digest))
-        except Unavailable:
-            return _opened(self._still(digest, known))
-
-    def _still(self, digest: bytes, known: _Known | None) -> Caller | None:
-        """Answer what was found last, while nobody can be asked. Raises Unavailable."""
-        now = self._now()
-        if known is None or now > known.found_at + STALE_SECONDS:
-            raise Unavailable("keys cannot be looked up just now; try again")
+        except (Unavailable, Exhausted):
+            now = self._now()
+            if known is None or now > known.found_at + STALE_SECONDS:
+                raise
         self._keep(digest, replace(known, good_until=now + PAUSE_SECONDS))
-        return known.caller
+        return _opened(known.caller)
 
     async def _ask(self, digest: bytes) -> Caller | None:
         """Have a token looked up, together with those that others ask for meanwhile."""

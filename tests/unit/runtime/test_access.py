@@ -103,3 +103,23 @@ async def test_a_flood_of_wrong_keys_is_bounded(monkeypatch: pytest.MonkeyPatch)
     assert len(keys.asked) <= 3
     assert await keys.access.caller_of("good") is READER
     assert len(keys.asked) <= 3
+
+
+async def test_a_flood_of_wrong_keys_shuts_out_no_good_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing more can be asked, what was known holds, as in an outage."""
+    monkeypatch.setattr(access, "MOST_ASKED", 50)
+    keys = Keys()
+    await keys.access.caller_of("good")
+    keys.now += FRESH_SECONDS
+    wrong = [keys.access.caller_of(f"wrong-{number}") for number in range(50)]
+    *said, good = await asyncio.gather(
+        *wrong, keys.access.caller_of("good"), return_exceptions=True
+    )
+    assert good is READER
+    assert {type(one) for one in said} == {Unauthenticated}
+    keys.now = 100.0 + STALE_SECONDS + 1
+    wrong = [keys.access.caller_of(f"another-{number}") for number in range(50)]
+    *said, good = await asyncio.gather(
+        *wrong, keys.access.caller_of("good"), return_exceptions=True
+    )
+    assert type(good) is Exhausted
