@@ -10,11 +10,10 @@ from hairspring.contracts.key.v1.key_service_pb2_grpc import KeyServiceStub
 from hairspring.runtime.access import LOOK_UP_SECONDS, Access, KeyAccess, LookUp, Open
 from hairspring.runtime.config import Settings
 from hairspring.runtime.keys import Caller, Scope
+from hairspring.runtime.scopes import SCOPES
 
-_NAMES = {
-    access_pb2.SCOPE_WRITE: Scope.WRITE,
-    access_pb2.SCOPE_READ: Scope.READ,
-    access_pb2.SCOPE_ADMIN: Scope.ADMIN,
+_NAMES: dict["access_pb2.Scope.ValueType", Scope] = {
+    number: scope for number, scope in SCOPES.items() if scope is not Scope.SERVICE
 }
 _NUMBERS = {scope: number for number, scope in _NAMES.items()}
 _WORDS = {int(number): scope.value for number, scope in _NAMES.items()}

@@ -19,7 +19,7 @@ NO_KEY = (
     "this Hairspring makes one with `hairspring keys create`"
 )
 _FIELD = "workspace_id"
-_SCOPES = {
+SCOPES = {
     access_pb2.SCOPE_WRITE: Scope.WRITE,
     access_pb2.SCOPE_READ: Scope.READ,
     access_pb2.SCOPE_ADMIN: Scope.ADMIN,
@@ -41,9 +41,9 @@ def scopes_of(services: Iterable[str]) -> dict[str, Scope]:
         service: Any = descriptor_pool.Default().FindServiceByName(name)
         for method in service.methods:
             said = method.GetOptions().Extensions[access_pb2.scope]
-            if said not in _SCOPES:
+            if said not in SCOPES:
                 raise NoScope(f"{method.full_name} has no scope; give it one in its proto")
-            found[f"/{name}/{method.name}"] = _SCOPES[said]
+            found[f"/{name}/{method.name}"] = SCOPES[said]
     return found
 
 
