@@ -1,5 +1,6 @@
 """The one place that is told of what was refused: it is counted, logged and kept."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ MOST_TOLD = 20
 
 NOT_FOR_US = "not_for_us"
 """Why a call is refused whose sender does not want it processed: then it is not kept either."""
+
+_KEY = re.compile(rb'"writeKey"\s*:\s*"[^"]*"?')
+"""A write key where it stands in a text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +85,20 @@ def to_reject(workspace: str, rejected: Rejected) -> Reject:
 def _written(payload: Any) -> tuple[bytes, str]:
     """Write a call as JSON again, where that can be; what is none is kept as text."""
     if isinstance(payload, bytes):
-        return payload, BODY
+        return _without_keys(payload), BODY
     if isinstance(payload, Damaged):
-        return payload.text, BODY
+        return _without_keys(payload.text), BODY
     if isinstance(payload, dict) and "writeKey" in payload:
         payload = {name: value for name, value in payload.items() if name != "writeKey"}
     try:
-        return orjson.dumps(payload), CALL if isinstance(payload, dict) else BODY
+        written = orjson.dumps(payload)
     except (orjson.JSONEncodeError, RecursionError):
         return b"", BODY
+    return (written, CALL) if isinstance(payload, dict) else (_without_keys(written), BODY)
+
+
+def _without_keys(text: bytes) -> bytes:
+    return _KEY.sub(b'"writeKey":"***"', text)
 
 
 def _envelope(envelope: Envelope | None) -> bytes:

@@ -79,6 +79,18 @@ async def test_every_payload_is_in_the_log_or_a_reject(database_url: str) -> Non
             b'{"type":"x"}',
         ),
         (
+            "/v1/batch",
+            b'{"batch": [{"userId": "a", "writeKey": "secret", "n": NaN}]}',
+            "invalid_json",
+            b'{"userId": "a", "writeKey":"***", "n": NaN}',
+        ),
+        (
+            "/v1/track",
+            b'{"userId": "a", "writeKey" : "secret", "event": ',
+            "invalid_json",
+            b'{"userId": "a", "writeKey":"***", "event": ',
+        ),
+        (
             "/v1/track",
             b'{"userId":"a","event":"X","integrations":{"All":false}}',
             "not_for_us",
