@@ -108,6 +108,6 @@ def _before(token: str) -> int:
     if not token:
         return 2**63 - 1
     prefix, _, number = token.partition("-")
-    if prefix != "before" or not number.isdigit() or len(number) > 18:
+    if prefix != "before" or not number.isdecimal() or len(number) > 18:
         raise InvalidInput("the page token is none that was given out", field="page_token")
     return int(number)

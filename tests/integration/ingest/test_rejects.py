@@ -126,6 +126,14 @@ async def test_an_event_over_grpc_is_kept_and_replayed(service: Ingest) -> None:
         await get(service, 999)
 
 
+@pytest.mark.parametrize("token", ["x", "after-1", "before-", "before-x", "before-\u00b2"])
+async def test_a_page_that_was_never_told_of_is_refused(service: Ingest, token: str) -> None:
+    """With what is wrong, as in every list."""
+    with pytest.raises(grpc.aio.AioRpcError, match="none that was given out") as caught:
+        await rejects_of(service, page_token=token)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def test_what_is_taken_now_is_replayed_once(database_url: str) -> None:
     """A call that was too large goes in once it may, with the time at which it came."""
     call = {"userId": "ada", "event": "X", "properties": {"text": "x" * 2_000}}
