@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 from hairspring.runtime.clock import Clock
+from hairspring.runtime.errors import Unauthenticated
 from hairspring.services.ingest.collecting import answers, sources
 from hairspring.services.ingest.collecting.bodies import (
     BadBody,
@@ -94,9 +95,14 @@ class Routes:
     async def _refuse(
         self, request: web.Request, data: bytes, error: BadBody, kind: Kind | None, received_at: int
     ) -> None:
-        """Have a body that cannot be read kept; its key is found beside it, or nobody's it is."""
+        """Have a body that cannot be read kept, where a key beside it says whose it is."""
         key = self._key(request, "")
-        workspace = await self._entrance.workspace_of(key, 1)
+        try:
+            workspace = await self._entrance.workspace_of(key, 1)
+        except Unauthenticated:
+            if key:
+                raise
+            return  # Its key may stand in what cannot be read.
         body = data.replace(key.encode(), b"***") if key else data
         await self.collector.refuse(workspace, body, error, kind=kind, received_at=received_at)
 

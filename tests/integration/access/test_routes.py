@@ -17,6 +17,8 @@ from hairspring.contracts.event.v1 import event_log_service_pb2, event_service_p
 from hairspring.contracts.event.v1.event_service_pb2_grpc import EventServiceStub
 from hairspring.contracts.key.v1 import key_service_pb2
 from hairspring.contracts.key.v1.key_service_pb2_grpc import KeyServiceStub
+from hairspring.contracts.reject.v1 import reject_service_pb2
+from hairspring.contracts.reject.v1.reject_service_pb2_grpc import RejectServiceStub
 from hairspring.runtime import interceptors
 from hairspring.runtime.client import open_channel
 from hairspring.runtime.clock import now_ms
@@ -124,6 +126,24 @@ async def test_every_route_asks_for_a_key(guarded: Ingest) -> None:
                 assert await send(http, method, path, token, f"m{number}") == 200, path
             recorded = [record.workspace_id for record in await guarded.read(head)]
             assert recorded == ([] if path in ASKING else [*workspaces]), path
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b'{"writeKey": "shop", ', 400), (b" " * 2_000_000, 413)]
+)
+async def test_what_cannot_be_read_is_told_as_such(
+    guarded: Ingest, body: bytes, status: int
+) -> None:
+    """Its key may stand in it; only a key beside it can be wrong."""
+    good = (await make_key(guarded, "shop", "write")).token
+    async with ClientSession(guarded.http) as http:
+        for headers, said in (({}, status), (basic(good), status), (basic("wrong"), 401)):
+            for path in ("/v1/track", "/v1/batch"):
+                async with http.post(path, data=body, headers=headers) as answer:
+                    assert answer.status == said, (path, headers)
+    request = reject_service_pb2.ListRejectsRequest(workspace_id="shop")
+    kept = await RejectServiceStub(guarded.channel).ListRejects(request)
+    assert len(kept.rejects) == 2
 
 
 async def test_a_revoked_key_stops_within_seconds(
