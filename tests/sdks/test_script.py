@@ -71,7 +71,7 @@ async def serving(collector: Collector) -> AsyncIterator[str]:
 
 
 async def test_what_is_not_taken_is_sent_again_or_dropped(tmp_path: Path) -> None:
-    """Again after 503, 429 and 500, under the same id and in order; never again after 400."""
+    """Again after 503, 429 and 500, under the same id and in order; never after 400 and 403."""
     collector = Collector()
     async with serving(collector) as url, browser(tmp_path) as opened:
         tab = await opened.open(f"{url}/first")
@@ -79,12 +79,15 @@ async def test_what_is_not_taken_is_sent_again_or_dropped(tmp_path: Path) -> Non
         collector.answers = [400]
         await tab.says("hairspring.track('bad')")
         await eventually(lambda: collector.names() == ["bad"], timeout=PATIENCE)
+        collector.answers = [403]
+        await tab.says("hairspring.track('barred')")
+        await eventually(lambda: collector.names() == ["bad", "barred"], timeout=PATIENCE)
         collector.answers = [503, 429, 500]
         await tab.says("hairspring.track('one'), hairspring.track('two')")
-        await eventually(lambda: len(collector.bodies) == 6, timeout=PATIENCE)
+        await eventually(lambda: len(collector.bodies) == 7, timeout=PATIENCE)
         await tab.until("Object.keys(localStorage).every((name) => !name.includes('queue'))")
-        assert collector.names() == ["bad", *["one", "two"] * 4]
-        assert len(set(collector.events)) == 3
+        assert collector.names() == ["bad", "barred", *["one", "two"] * 4]
+        assert len(set(collector.events)) == 4
         assert all(body["writeKey"] == "k" for body in collector.bodies)
 
 

@@ -169,7 +169,7 @@
     names.forEach((name) => underWay.add(name));
     const answer = await fetched(body(names));
     names.forEach((name) => underWay.delete(name));
-    if (answer && (answer.ok || [400, 401, 413].includes(answer.status))) {
+    if (answer && (answer.ok || [400, 401, 403, 413].includes(answer.status))) {
       names.forEach(remove); // Committed; or never to be taken, however often it is sent.
       pause = again = 0;
       await tell(answer);
