@@ -14,8 +14,9 @@ from hairspring.cli.addresses import Running
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    for variable in ("INGEST", "EVALUATOR", "DELIVERY"):
-        monkeypatch.delenv(f"HAIRSPRING_{variable}_ADDRESS", raising=False)
+    services = ("INGEST_ADDRESS", "EVALUATOR_ADDRESS", "DELIVERY_ADDRESS")
+    for variable in (*services, "KEY", "SERVICE_TOKEN"):
+        monkeypatch.delenv(f"HAIRSPRING_{variable}", raising=False)
     return tmp_path
 
 
@@ -28,6 +29,8 @@ def running(*, pid: int | None = None, started: str | None = None, port: int = 1
         ingest=f"127.0.0.1:{port}",
         evaluator=f"127.0.0.1:{port + 1}",
         delivery=f"127.0.0.1:{port + 2}",
+        key="key of up",
+        service_token="token of up",
     )
 
 
@@ -73,3 +76,24 @@ def test_how_to_mend_what_does_not_answer() -> None:
         "No Hairspring answers at 127.0.0.1:7301: start one with `hairspring up`, or name one "
         "with --address or HAIRSPRING_INGEST_ADDRESS."
     )
+
+
+def test_what_a_running_up_keeps_is_shown_to_nobody_else() -> None:
+    """Its services are shown its key, or its token for the whole deployment; others nothing."""
+    addresses.announce(running(port=41))
+    own, other = addresses.find("ingest"), addresses.find("ingest", "there:1")
+    assert addresses.key_for(own) == "key of up"
+    assert addresses.key_for(own, for_deployment=True) == "token of up"
+    assert addresses.key_for(other) == addresses.key_for(other, for_deployment=True) == ""
+
+
+def test_the_keys_of_settings_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are shown wherever they are set; the deployment's token only for what concerns it."""
+    addresses.announce(running())
+    target = addresses.find("ingest")
+    monkeypatch.setenv("HAIRSPRING_SERVICE_TOKEN", "the first, the second")
+    assert addresses.key_for(target) == "key of up"
+    assert addresses.key_for(target, for_deployment=True) == "the first"
+    monkeypatch.setenv("HAIRSPRING_KEY", "mine")
+    assert addresses.key_for(target) == "mine"
+    assert addresses.key_for(target, for_deployment=True) == "the first"
