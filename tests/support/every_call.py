@@ -62,7 +62,8 @@ class Call:
                 return await self._ask(channel, fields, token)
             except grpc.aio.AioRpcError as error:
                 ours = "grpc-status-details-bin" not in dict(error.trailing_metadata() or ())
-                if not (ours and self.method.client_streaming):
+                internal = error.code() is grpc.StatusCode.INTERNAL
+                if not (internal and ours and self.method.client_streaming):
                     raise
 
     async def _ask(
