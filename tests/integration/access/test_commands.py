@@ -1,4 +1,4 @@
-"""`hairspring keys` and `hairspring rejects`, as somebody types them."""
+"""`hairspring keys`, `rejects`, `alias` and others, as somebody types them."""
 
 from __future__ import annotations
 
@@ -59,3 +59,21 @@ async def test_keys_and_rejects_from_the_shell(database_url: str) -> None:
         revoke = ("keys", "revoke", made["key"], "--workspace", "shop")
         _, [revoked], _ = await hairspring(service.address, *revoke, **operator)
         assert revoked["revoked_at"]
+
+
+async def test_ids_become_one_person_from_the_shell(database_url: str) -> None:
+    """By an identify that names the anonymous id beside her own, and by an alias."""
+    device = event("", anonymous_id="device", message_id="m1")
+    async with ingest(database_url, auth="off") as service:
+        await service.track(device, event("ada@old.example", message_id="m2"))
+        identify = ("identify", "--profile", "ada", "--anonymous", "device", "--trait", "name=Ada")
+        alias = ("alias", "--profile", "ada", "--previous", "ada@old.example")
+        for arguments in (identify, alias):
+            code, [told], _ = await hairspring(service.address, *arguments)
+            assert (code, told["status"]) == (0, "accepted")
+        code, _, said = await hairspring(service.address, *alias[:-1], "undefined")
+        log = await service.read()
+
+    joined = [record.merged.from_profile_id for record in log if record.HasField("merged")]
+    assert joined == ["device", "ada@old.example"]
+    assert (code, "Refused: previous_id" in said) == (1, True)
