@@ -23,16 +23,15 @@ from hairspring.services.rule_evaluator import going_back
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.going_back import Case, fold
 from hairspring.services.rule_evaluator.plans import PlanBook
+from hairspring.services.rule_evaluator.recorded import all_recorded
 from hairspring.store.definitions import Applied, DefinitionStore
 from hairspring.store.port import Key, SegmentStore
 from hairspring.store.quarantine import SetAside, What
 from hairspring.wire.inputs import to_entries
 from hairspring.wire.times import iso, to_ms
-from hairspring.wire.transitions import read_record
 
 MOST_ENTRIES = 100_000
 MOST_PLANS = 50
-READ_AT_ONCE = 2_000
 
 Record = transition_pb2.Record
 
@@ -139,26 +138,7 @@ class Explaining:
 
     async def records(self, key: Key) -> list[Record]:
         """All that the evaluator recorded of a profile, in log order."""
-        found: list[Record] = []
-        after = 0
-        while True:
-            page = await self._log.history(
-                key.workspace, [key.profile], [key.shard], after=after, limit=READ_AT_ONCE
-            )
-            found += [
-                read_record(
-                    record.payload,
-                    position=record.position,
-                    shard=record.shard,
-                    workspace=record.workspace,
-                    profile=record.profile,
-                    accepted_at=record.accepted_at,
-                )
-                for record in page
-            ]
-            if len(page) < READ_AT_ONCE:
-                return found
-            after = page[-1].position
+        return [record async for record in all_recorded(self._log, key)]
 
     async def _plans(
         self,

@@ -13,20 +13,19 @@ from hairspring.contracts.privacy.v1.privacy_service_pb2_grpc import (
 from hairspring.contracts.profile.v1 import profile_service_pb2
 from hairspring.contracts.transition.v1 import transition_pb2
 from hairspring.log.deletions import Deletion, Deletions
-from hairspring.log.port import Log, Record
+from hairspring.log.port import Log
 from hairspring.log.shards import shard_of
 from hairspring.runtime.client import passed_on
 from hairspring.runtime.errors import InvalidInput, NotFound
 from hairspring.runtime.workspaces import workspace_of
+from hairspring.services.rule_evaluator.recorded import all_recorded
 from hairspring.store.port import Key, SegmentStore
 from hairspring.store.quarantine import SetAside
 from hairspring.wire import deletions as receipts
 from hairspring.wire import record_lines
 from hairspring.wire.json_lines import pieces
 from hairspring.wire.times import iso, ms_of
-from hairspring.wire.transitions import read_record
 
-READ_AT_ONCE = 1_000
 CALL_SECONDS = 30.0
 
 GetProfile = Callable[
@@ -141,26 +140,12 @@ class PrivacyHandlers(PrivacyServiceServicer):
         """Reads her records, then those of the ids that became part of her, as these tell."""
         profiles = [key.profile]
         for profile in profiles:
-            shard = shard_of(key.workspace, profile, self._shard_count)
-            async for record in self._records_of(shard, key.workspace, profile):
+            one = Key(shard_of(key.workspace, profile, self._shard_count), key.workspace, profile)
+            async for record in all_recorded(self._log, one):
                 former = record.merged.former_profile_id
                 if former and former not in profiles:
                     profiles.append(former)
                 yield record
-
-    async def _records_of(
-        self, shard: int, workspace: str, profile: str
-    ) -> AsyncIterator[transition_pb2.Record]:
-        after = 0
-        while True:
-            page = await self._log.history(
-                workspace, [profile], [shard], after=after, limit=READ_AT_ONCE
-            )
-            for record in page:
-                yield _read(record)
-            if len(page) < READ_AT_ONCE:
-                return
-            after = page[-1].position
 
 
 def _erased(found: Sequence[Deletion]) -> list[receipts.Erased]:
@@ -168,17 +153,6 @@ def _erased(found: Sequence[Deletion]) -> list[receipts.Erased]:
         receipts.Erased(counts={**one.erased, "records": one.records}, done_at=one.done_at)
         for one in found
     ]
-
-
-def _read(record: Record) -> transition_pb2.Record:
-    return read_record(
-        record.payload,
-        position=record.position,
-        shard=record.shard,
-        workspace=record.workspace,
-        profile=record.profile,
-        accepted_at=record.accepted_at,
-    )
 
 
 def _set_aside(one: SetAside) -> dict[str, Any]:

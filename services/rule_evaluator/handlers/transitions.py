@@ -16,11 +16,10 @@ from hairspring.services.rule_evaluator.handlers.pages import (
     page_size,
     read_token,
 )
-from hairspring.wire.transitions import read_record
+from hairspring.services.rule_evaluator.recorded import READ_AT_ONCE, recorded
 
 LARGEST_BATCH = 5_000
 USUAL_BATCH = 500
-READ_AT_ONCE = 2_000
 
 
 class TransitionHandlers(TransitionServiceServicer):
@@ -51,7 +50,7 @@ class TransitionHandlers(TransitionServiceServicer):
         ):
             yield transition_service_pb2.TailRecordsResponse(
                 records=[
-                    _read(record)
+                    recorded(record)
                     for record in batch.records
                     if record.profile != ERASED and request.workspace_id in ("", record.workspace)
                 ],
@@ -75,7 +74,7 @@ class TransitionHandlers(TransitionServiceServicer):
                 return transition_service_pb2.ListTransitionsResponse(records=found)
             for record in records:
                 after = record.position
-                out = _read(record)
+                out = recorded(record)
                 if _wanted(out, workspace, request.segment):
                     found.append(out)
                 if len(found) == size:
@@ -91,17 +90,6 @@ class TransitionHandlers(TransitionServiceServicer):
         return await self._log.history(
             workspace, [profile], [shard], after=after, limit=READ_AT_ONCE
         )
-
-
-def _read(record: Record) -> transition_pb2.Record:
-    return read_record(
-        record.payload,
-        position=record.position,
-        shard=record.shard,
-        workspace=record.workspace,
-        profile=record.profile,
-        accepted_at=record.accepted_at,
-    )
 
 
 def _wanted(record: transition_pb2.Record, workspace: str, segment: str) -> bool:
