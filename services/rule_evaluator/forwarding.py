@@ -88,7 +88,9 @@ class ForwardedMemberships(MembershipHandlers):
                 ),
                 strict=True,
             ):
-                for number, answer in zip(part, response.answers if response else (), strict=False):
+                if response is None:
+                    continue
+                for number, answer in zip(part, response.answers, strict=True):
                     question = asked.questions[number]
                     if answer.profile_id in ("", question.profile_id):
                         answers[number] = answer

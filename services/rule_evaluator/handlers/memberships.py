@@ -103,19 +103,15 @@ class MembershipHandlers(MembershipServiceServicer, ProfileServiceServicer):
         for question in request.questions:
             asked.setdefault(question.profile_id, set()).add(question.segment)
         answers: dict[tuple[str, str], membership_service_pb2.MembershipAnswer] = {}
+        unknown: list[str] = []
 
         def read(key: Key, stored: Stored) -> None:
             for segment in asked[key.profile]:
                 answers[key.profile, segment] = _answer(key.profile, stored, segment)
-
-        unknown: list[str] = []
-
-        def read_known(key: Key, stored: Stored) -> None:
-            read(key, stored)
             if stored.state.clock is None:
                 unknown.append(key.profile)
 
-        await self._look(list(keys.values()), read_known)
+        await self._look(list(keys.values()), read)
         if unknown:
             await self._name_survivors(workspace, unknown, asked, answers)
         return membership_service_pb2.CheckMembershipsResponse(
