@@ -132,11 +132,6 @@ class Deletions:
         rows = await connection.fetch(self._sql(_KEPT), workspace, list(profiles))
         return [row["position"] for row in rows]
 
-    async def get(self, workspace: str, deletion_id: str) -> Deletion | None:
-        """Read a deletion; None where this log knows none of this id."""
-        found = await self.all_of(workspace, [deletion_id])
-        return found[0] if found else None
-
     async def all_of(self, workspace: str, deletion_ids: Sequence[str]) -> list[Deletion]:
         """Read those of these deletions that this log knows, in its order."""
         rows = await self._pool.fetch(self._sql(_GET), workspace, list(deletion_ids))

@@ -238,9 +238,7 @@ async def test_all_that_is_kept_of_a_deleted_profile_goes(kept: Kept) -> None:
     if isinstance(store, MemoryStore):
         noted = store.deletions["default", "d1"]
     else:
-        found = await store.deletions.get("default", "d1")
-        assert found is not None
-        noted = found
+        [noted] = await store.deletions.all_of("default", ["d1"])
     assert (noted.first_position, noted.position, noted.deleted_at) == (3, 3, 6_000)
     assert noted.erased == {
         "states": 1, "memberships": 1, "fills": 1, "rebuilds": 1, "quarantine": 0
