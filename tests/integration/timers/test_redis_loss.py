@@ -15,6 +15,8 @@ from hairspring.timers.redis import RedisDelayQueue
 from redis.asyncio import Redis
 from redis.crc import key_slot
 
+from tests.support.waiting import eventually
+
 LEASE = 30_000
 EPOCHS = {0: 1, 1: 1}
 NAMESPACE = "hairspring:trial"
@@ -81,6 +83,34 @@ async def test_one_script_serves_many_shards(queue: RedisDelayQueue, redis: Redi
     claims = await queue.claim([0, 1], 10, LEASE, epochs=EPOCHS)
     assert ([one.shard for one in claims.claimed], claims.fenced) == ([0], {1})
     assert (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] == 2
+
+
+async def test_expired_leases_come_back_a_bounded_number_a_call(
+    queue: RedisDelayQueue, redis: Redis
+) -> None:
+    """One script call ends 500 of them at most, of however many shards; later ones the rest."""
+    epochs = dict.fromkeys(range(8), 1)
+    for shard in epochs.keys() - EPOCHS.keys():
+        await queue.begin(shard, epoch=1, generation="first")
+        await queue.complete(shard, epoch=1, generation="first")
+    timers = [Timer(shard=shard, member=f"p{i}", due_at=1) for shard in epochs for i in range(80)]
+    await queue.schedule(timers, epochs=epochs)
+    held = (await queue.claim([*epochs], 640, 1, epochs=epochs)).claimed
+    assert len(held) == 640
+    await eventually(lambda: _is_over(redis, max(one.lease_until for one in held)))
+
+    claimed = (await queue.claim([*epochs], 8, LEASE, epochs=epochs)).claimed
+
+    leased = [await redis.zcard(f"{{{NAMESPACE}:{shard}}}:leased") - 1 for shard in epochs]
+    assert sum(leased) - len(claimed) == 640 - 500
+    await queue.claim([*epochs], 8, LEASE, epochs=epochs)
+    leased = [await redis.zcard(f"{{{NAMESPACE}:{shard}}}:leased") - 1 for shard in epochs]
+    assert sum(leased) <= 16
+
+
+async def _is_over(redis: Redis, moment: int) -> bool:
+    seconds, micros = await redis.time()
+    return seconds * 1_000 + micros // 1_000 > moment
 
 
 async def test_every_key_has_the_shards_hash_tag(queue: RedisDelayQueue, redis: Redis) -> None:
