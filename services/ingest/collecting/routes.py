@@ -125,9 +125,7 @@ class Routes:
 
     async def source_config(self, request: web.Request) -> web.Response:
         """Answer what RudderStack's browser SDK asks first."""
-        key = write_key(
-            request.headers.get("Authorization", ""), request.query.get("writeKey", ""), ""
-        )
+        key = self._key(request, "")
         await self._entrance.workspace_of(key)
         return answers.json(sources.source_config(key, self._base(request)))
 
