@@ -24,6 +24,7 @@ from hairspring.services.ingest.judging import Sound, judge
 from hairspring.wire.times import iso
 
 from tests.integration.ingest.running import Ingest, event, ingest
+from tests.integration.ingest.test_rejects import rejects_of
 from tests.support.cluster import now, track
 from tests.support.waiting import eventually
 
@@ -81,6 +82,16 @@ async def test_a_long_history_is_erased_in_steps(service: Ingest, database_url: 
     )
     await connection.close()
     assert (left["records"], left["bytes"]) == (count, 0)
+
+
+async def test_what_was_refused_of_her_goes_with_her(service: Ingest) -> None:
+    """It is erased and told in the receipt; that of others stays."""
+    await service.track(event("ada", name=""), event("bo", name=""), event("ada", name=""))
+
+    receipt = await delete(service, "ada")
+
+    assert ("rejects", 2) in [(one.kind, one.count) for one in receipt.parts[0].erased]
+    assert [one.profile_id for one in await rejects_of(service)] == ["bo"]
 
 
 async def test_every_replica_and_every_start_knows_who_is_gone(
