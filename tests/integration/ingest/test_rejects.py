@@ -14,6 +14,7 @@ from aiohttp import ClientSession
 from hairspring.contracts.event.v1 import event_service_pb2
 from hairspring.contracts.reject.v1 import reject_pb2, reject_service_pb2
 from hairspring.contracts.reject.v1.reject_service_pb2_grpc import RejectServiceStub
+from hairspring.services.ingest.rejecting import MOST_PAYLOAD
 
 from tests.integration.ingest.collecting.test_payloads import batches, payloads, written
 from tests.integration.ingest.running import Ingest, event, ingest
@@ -164,6 +165,18 @@ async def test_a_flood_is_bounded_and_counted(database_url: str) -> None:
             assert results[-1].status == event_service_pb2.EVENT_STATUS_ACCEPTED
         assert len(await rejects_of(service)) == 50
         assert len(await service.read()) == 4
+
+
+async def test_what_is_large_is_kept_in_part(database_url: str) -> None:
+    """So much of it is kept, and it cannot be replayed; a day has so many bytes, too."""
+    large = event(name="", properties_json=b'{"text": "' + b"x" * MOST_PAYLOAD + b'"}')
+    async with ingest(database_url, ingest_reject_bytes_a_day=MOST_PAYLOAD) as service:
+        for _ in range(3):
+            await service.track(large)
+        [listed] = await rejects_of(service)
+        found = await get(service, listed.reject_id)
+        assert (found.cut, found.payload) == (True, large.SerializeToString()[:MOST_PAYLOAD])
+        assert await replay(service, listed.reject_id) == {listed.reject_id: False}
 
 
 async def test_after_a_week_they_are_gone(database_url: str) -> None:
