@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -199,6 +200,25 @@ async def test_a_key_may_bring_so_many_events(guarded: Ingest) -> None:
         assert 30 <= retry_seconds(caught.value) <= 60
         assert await send(http, "POST", "/v1/track", other.token) == 200
     assert len(await guarded.read()) == 61
+
+
+async def test_a_stream_that_brings_more_than_its_key_may_is_held_up(guarded: Ingest) -> None:
+    """It is not refused: all is recorded, as slowly as the key may bring it."""
+    made = await make_key(guarded, "shop", "write", events_per_second=20)
+
+    async def requests() -> AsyncIterator[event_service_pb2.StreamEventsRequest]:
+        for number in range(4):
+            some = [event(message_id=f"m{number}-{n}") for n in range(20)]
+            yield event_service_pb2.StreamEventsRequest(events=some)
+
+    began = time.monotonic()
+    async with open_channel(guarded.address, made.token) as channel:
+        answers = EventServiceStub(channel).StreamEvents(requests(), timeout=30)
+        counts = [len(answer.results) async for answer in answers]
+    # The first two are the burst, the third comes once that is used up, the fourth after its debt.
+    assert counts == [20] * 4
+    assert time.monotonic() - began > 0.9
+    assert {record.workspace_id for record in await guarded.read()} == {"shop"}
 
 
 def retry_seconds(error: grpc.aio.AioRpcError) -> int:
