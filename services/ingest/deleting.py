@@ -28,7 +28,7 @@ class Deleting:
         *,
         shards: int,
         new_id: Callable[[], str],
-        rejects: RejectTable | None = None,
+        rejects: RejectTable,
     ) -> None:
         self._pool = pool
         self._log = log
@@ -76,9 +76,7 @@ class Deleting:
         places = await self._places(workspace, profile)
         ids = [name for _, name in places]
         async with self._pool.acquire() as connection, connection.transaction():
-            rejects = 0
-            if self._rejects is not None:
-                rejects = await self._rejects.erase_in(connection, workspace, ids)
+            rejects = await self._rejects.erase_in(connection, workspace, ids)
             erased = await self._log.erase_in(
                 connection,
                 workspace,
