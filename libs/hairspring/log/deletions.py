@@ -63,9 +63,10 @@ WHERE workspace = $1 AND deletion_id = $2
 class Deletion:
     """What is erased of a profile in a log: everything before `first_position`.
 
-    The records from there to `position` tell of it. `places` are its shard and id, then those of
-    ids that stood for it; none once they are forgotten. `erased` counts what went with it
-    elsewhere, by kind, and `records` what is erased of the log. Times are ms since the epoch, UTC.
+    The records from there to `position` tell of it. `places` has its shard and id, nothing once
+    they are forgotten; an id that stood for it is deleted by a deletion of its own. `erased` counts
+    what went with it elsewhere, by kind, and `records` what is erased of the log. Times are ms
+    since the epoch, UTC.
     """
 
     workspace: str
