@@ -103,7 +103,8 @@ class Routes:
             if key:
                 raise
             return  # Its key may stand in what cannot be read.
-        body = data.replace(key.encode(), b"***") if key else data
+        shown = key.encode("utf-8", "surrogateescape")  # As it came in a header.
+        body = data.replace(shown, b"***") if key else data
         await self.collector.refuse(workspace, body, error, kind=kind, received_at=received_at)
 
     async def pixel(self, request: web.Request) -> web.Response:

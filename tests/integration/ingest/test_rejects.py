@@ -112,6 +112,20 @@ async def test_a_refused_call_is_kept(
     assert await rejects_of(service, code="another") == []
 
 
+async def test_a_key_that_is_no_text_is_taken_out_too(service: Ingest) -> None:
+    """Headers may hold any bytes."""
+    reader, writer = await asyncio.open_connection(*service.http[len("http://") :].split(":"))
+    writer.write(
+        b"POST /v1/track HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer \xff\xfe\r\n"
+        b"Content-Length: 8\r\nConnection: close\r\n\r\nkey: \xff\xfe."
+    )
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    [listed] = await rejects_of(service)
+    assert (await get(service, listed.reject_id)).payload == b"key: ***."
+
+
 async def test_an_event_over_grpc_is_kept_and_replayed(service: Ingest) -> None:
     """It stays a reject while it is refused; nobody else's key could ask for it."""
     bad = event("ada", name="", message_id="m1")
