@@ -185,6 +185,7 @@ async def build(settings: IngestSettings) -> AsyncIterator[App]:
             ),
             privacy=PrivacyHandlers(
                 History(read, max_bytes=MAX_ANSWER_BYTES, horizon=settings.horizon_ms),
+                table,
                 Deleting(
                     pool,
                     read,

@@ -1,30 +1,37 @@
-"""Answers the calls of PrivacyService for what ingest keeps of a profile: its recorded events."""
+"""Answers the calls of PrivacyService for what ingest keeps of a profile: events and rejects."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from google.protobuf import json_format
 from hairspring.contracts.privacy.v1 import privacy_pb2, privacy_service_pb2_grpc
 from hairspring.contracts.privacy.v1 import privacy_service_pb2 as contract
 from hairspring.log.deletions import Deletion
 from hairspring.log.shards import shard_of
 from hairspring.runtime.errors import NotFound
 from hairspring.runtime.workspaces import workspace_of
+from hairspring.services.ingest.adapters.rejects import Kept, RejectTable
 from hairspring.services.ingest.deleting import Deleting
 from hairspring.services.ingest.history import History
 from hairspring.services.ingest.judging import check_id
+from hairspring.services.ingest.reject_handlers import to_contract
 from hairspring.wire import event_lines
 from hairspring.wire.deletions import Erased, part
 from hairspring.wire.json_lines import pieces
-from hairspring.wire.times import set_ms
+from hairspring.wire.times import iso, set_ms
 
 PAGE = 1_000
+REJECTS = 50
 
 
 class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
     """Deletes profiles, and hands out what is recorded of them."""
 
-    def __init__(self, history: History, deleting: Deleting, *, shards: int) -> None:
+    def __init__(
+        self, history: History, rejects: RejectTable, deleting: Deleting, *, shards: int
+    ) -> None:
         self._history = history
+        self._rejects = rejects
         self._deleting = deleting
         self._shards = shards
 
@@ -51,7 +58,10 @@ class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
     async def ExportProfile(
         self, request: contract.ExportProfileRequest, context: Any
     ) -> AsyncIterator[contract.ExportProfileResponse]:
-        """Write the recorded events, in the order of the log, with those of what it was before."""
+        """Write the recorded events, in the order of the log, with those of what it was before.
+
+        After them, what was refused of it and is still kept.
+        """
         workspace = workspace_of(request.workspace_id)
         check_id("profile_id", request.profile_id)
         async for piece in pieces(self._lines(workspace, request.profile_id)):
@@ -73,9 +83,32 @@ class PrivacyHandlers(privacy_service_pb2_grpc.PrivacyServiceServicer):
             for record in page.records:
                 if (line := event_lines.line(record)) is not None:
                     yield {"kind": "event", **line}
-            if not page.more_after:
-                return
             after = page.more_after
+            if not after:
+                break
+        number, ids = 0, [name for _, name in owners]
+        while some := await self._rejects.of(workspace, ids, number, REJECTS):
+            for kept in some:
+                yield _reject_line(kept)
+            number = some[-1].reject_id
+
+
+def _reject_line(kept: Kept) -> dict[str, Any]:
+    """Write what was refused, and why."""
+    reject = to_contract(kept)
+    line: dict[str, Any] = {
+        "kind": "reject",
+        "profile": reject.profile_id,
+        "message_id": reject.message_id,
+        "received_at": iso(kept.reject.received_at),
+        "code": reject.code,
+        "problem": reject.problem,
+    }
+    if reject.HasField("event"):
+        return {**line, "event": json_format.MessageToDict(reject.event)}
+    if reject.envelope_json:
+        line["envelope"] = reject.envelope_json.decode("utf-8", "replace")
+    return {**line, "payload": reject.payload.decode("utf-8", "replace")}
 
 
 def _receipt(deletion: Sequence[Deletion]) -> privacy_pb2.Deletion:

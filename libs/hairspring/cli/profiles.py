@@ -33,8 +33,8 @@ def profiles() -> None:
 def export(profile: str, address: str | None) -> None:
     """Write all that is known of a profile as JSON lines.
 
-    Events, traits, tags, memberships, what is in quarantine, transitions, runs and messages; each
-    line says in "kind" what it is.
+    Events, rejects, traits, tags, memberships, what is in quarantine, transitions, runs and
+    messages; each line says in "kind" what it is.
     """
     calls.run(_export(profile, address))
 

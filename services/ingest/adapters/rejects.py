@@ -36,6 +36,11 @@ _GET = f"""/* get_rejects */
 SELECT reject_id, replays, {_COLUMNS} FROM {{schema}}.rejects
 WHERE workspace = $1 AND reject_id = ANY ($2::bigint[]) ORDER BY reject_id
 """
+_OF = f"""/* rejects_of_profiles */
+SELECT reject_id, replays, {_COLUMNS} FROM {{schema}}.rejects
+WHERE workspace = $1 AND profile = ANY ($2::text[]) AND reject_id > $3
+ORDER BY reject_id LIMIT $4
+"""
 _DONE = """/* rejects_accepted */
 DELETE FROM {schema}.rejects WHERE workspace = $1 AND reject_id = ANY ($2::bigint[])
 """
@@ -99,6 +104,13 @@ class RejectTable:
     async def get(self, workspace: str, reject_ids: Sequence[int]) -> list[Kept]:
         """Read rejects with what was sent; those that are gone are missing."""
         rows = await self._pool.fetch(self._sql(_GET), workspace, list(reject_ids))
+        return [_kept(row) for row in rows]
+
+    async def of(
+        self, workspace: str, profiles: Sequence[str], after: int, limit: int
+    ) -> list[Kept]:
+        """Read the rejects of profiles after a number on, with what was sent."""
+        rows = await self._pool.fetch(self._sql(_OF), workspace, list(profiles), after, limit)
         return [_kept(row) for row in rows]
 
     async def replayed(

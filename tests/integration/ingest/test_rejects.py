@@ -12,8 +12,11 @@ import grpc
 import pytest
 from aiohttp import ClientSession
 from hairspring.contracts.event.v1 import event_service_pb2
+from hairspring.contracts.privacy.v1 import privacy_service_pb2
+from hairspring.contracts.privacy.v1.privacy_service_pb2_grpc import PrivacyServiceStub
 from hairspring.contracts.reject.v1 import reject_pb2, reject_service_pb2
 from hairspring.contracts.reject.v1.reject_service_pb2_grpc import RejectServiceStub
+from hairspring.services.ingest.privacy_handlers import REJECTS
 from hairspring.services.ingest.rejecting import MOST_PAYLOAD
 
 from tests.integration.ingest.collecting.test_payloads import batches, payloads, written
@@ -191,6 +194,26 @@ async def test_what_is_large_is_kept_in_part(database_url: str) -> None:
         found = await get(service, listed.reject_id)
         assert (found.cut, found.payload) == (True, large.SerializeToString()[:MOST_PAYLOAD])
         assert await replay(service, listed.reject_id) == {listed.reject_id: False}
+
+
+async def test_what_is_kept_of_somebody_is_exported(service: Ingest) -> None:
+    """With what was sent, also under an id that has become hers; nobody else's."""
+    count = REJECTS + 1
+    body = json.dumps({"userId": "ada", "type": "track", "event": ""})
+    async with ClientSession(service.http) as http, http.post("/v1/track", data=body) as answer:
+        assert answer.status == 200
+    await service.track(event("bo", name=""), *(event("visitor", name="") for _ in range(count)))
+    await service.events.AliasProfile(
+        event_service_pb2.AliasProfileRequest(profile_id="ada", previous_id="visitor")
+    )
+    stub = PrivacyServiceStub(service.channel)
+    stream = stub.ExportProfile(privacy_service_pb2.ExportProfileRequest(profile_id="ada"))
+    text = b"".join([part.lines async for part in stream])
+    lines = [json.loads(line) for line in text.splitlines()]
+    first, *rest = [line for line in lines if line["kind"] == "reject"]
+    assert json.loads(first["payload"]) == json.loads(body)
+    assert [line["event"]["profileId"] for line in rest] == ["visitor"] * count
+    assert all(line["problem"] for line in lines if line["kind"] == "reject")
 
 
 async def test_after_a_week_they_are_gone(database_url: str) -> None:
