@@ -26,6 +26,6 @@ class EvaluatorSettings(Settings):
     @classmethod
     def _is_an_address(cls, told: str) -> str:
         host, _, port = told.rpartition(":")
-        if told and not (host and port.isdigit() and 0 < int(port) < 65_536):
+        if told and not (host and port.isdecimal() and 0 < int(port) < 65_536):
             raise ValueError("it must look like host:port, for instance 10.0.0.7:7302")
         return told

@@ -146,7 +146,7 @@ async def _drain(server: grpc.aio.Server, traffic: Traffic, drain_seconds: float
 def split_address(address: str) -> tuple[str, int]:
     """Split host:port (IPv6 in brackets). Raises BadAddress."""
     host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
         raise BadAddress(f"{address!r} is not an address to listen on; write host:port")
     return host, int(port)
 

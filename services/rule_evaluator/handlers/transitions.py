@@ -14,7 +14,7 @@ from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.rule_evaluator.handlers.pages import (
     make_token,
     page_size,
-    read_token,
+    read_position,
 )
 from hairspring.services.rule_evaluator.recorded import READ_AT_ONCE, recorded
 
@@ -65,8 +65,7 @@ class TransitionHandlers(TransitionServiceServicer):
         """Lists recorded transitions, in the order of the log."""
         workspace = workspace_of(request.workspace_id)
         size = page_size(request.page_size)
-        token = read_token(request.page_token)
-        after = int(token) if token.isdigit() else 0
+        after = read_position(request.page_token)
         found: list[transition_pb2.Record] = []
         while len(found) < size:
             records = await self._page(workspace, request.profile_id, after)
