@@ -7,7 +7,7 @@ effects whole, and then arms the timers. When the commit fails, the states are t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hairspring.engine.events import Event
+from hairspring.engine.events import Event, EventKind
 from hairspring.engine.filling import activate, fill
 from hairspring.engine.merging import merge, part
 from hairspring.engine.past import lived
@@ -21,6 +21,7 @@ from hairspring.ownership.port import Owned
 from hairspring.services.rule_evaluator.forms import Filling
 from hairspring.services.rule_evaluator.histories import JointHistory
 from hairspring.services.rule_evaluator.plans import Plans
+from hairspring.services.rule_evaluator.work import History
 from hairspring.store.port import (
     FILL,
     Departure,
@@ -79,14 +80,17 @@ class Fold:
     _gone: set[Key] = field(default_factory=set)
 
     def event(self, key: Key, event: Event) -> None:
-        """Applies a live event, and in silence to what is being filled."""
-        self._apply(key, event, rung=False)
+        """Applies a live event, and in silence to what is being filled.
+
+        Where the history for that is not folded yet, it is left to be caught up with after it.
+        """
         filling = self._filling(key)
-        if filling is not None:
-            stored = self.stored[key]
-            given = stored.fill if stored.fill is not None else ProfileState()
-            done = step(given, event, filling.plan, lateness=self.lateness, horizon=self.horizon)
-            self._fill(key, done.state)
+        waits = filling is not None and self._waits_to_be_filled(key)
+        if waits and event.kind is not EventKind.TRACK:
+            self._keep_traits(key)
+        self._apply(key, event, rung=False)
+        if filling is not None and not waits:
+            self._step_filling(key, event, filling)
 
     def depart(self, key: Key, deletion: Deleted, standing: Mapping[str, int]) -> None:
         """Forgets a profile, and tells that it left the segments where it was `standing`.
@@ -183,15 +187,19 @@ class Fold:
         """Notes the same of a profile of which nothing is judged."""
         self._touched.append(Rebuild(key=key, cause=cause))
 
-    def rebuild(self, todo: Rebuild, history: Sequence[Event]) -> None:
+    def rebuild(self, todo: Rebuild, history: History) -> None:
         """Folds a profile anew, and does away with the task."""
         stored = self.stored[todo.key]
         if todo.cause != FILL:
-            self._rebuild(todo, stored, history)
+            self._rebuild(todo, stored, history.events)
         filling = self._filling(todo.key)
         if filling is not None and (todo.cause == FILL or stored.fill is not None):
-            filled = fill(stored.state, history, filling.plan, horizon=self.horizon)
+            kept = stored.fill if todo.cause == FILL else None
+            traits_of = kept if kept is not None else stored.state
+            filled = fill(traits_of, history.events, filling.plan, horizon=self.horizon)
             self._fill(todo.key, filled)
+            for event in history.later:
+                self._step_filling(todo.key, event, filling)
         stored.rebuilds = [waiting for waiting in stored.rebuilds if waiting.cause != todo.cause]
         self._rebuilt.append(todo)
 
@@ -211,8 +219,9 @@ class Fold:
             horizon=self.horizon,
         )
         self._settle(todo.key, stored, done, rung=False, with_flows=todo.with_flows)
-        if unknown and stored.fill is None and self._filling(todo.key) is not None:
-            stored.fill = ProfileState()  # it was not known when the filling began
+        filling = self._filling(todo.key)
+        if unknown and filling is not None and not self._waits_to_be_filled(todo.key):
+            stored.fill = stored.fill or ProfileState()  # not known when the filling began
 
     def dismiss(self, todo: Rebuild) -> None:
         """Does away with a task that cannot be done."""
@@ -237,6 +246,8 @@ class Fold:
         filling = self._filling(key)
         if filling is not None:
             self._fill(key, fill(stored.state, history, filling.plan, horizon=self.horizon))
+            for todo in [one for one in stored.rebuilds if one.cause == FILL]:
+                self.dismiss(todo)
 
     def absorb(self, other: "Fold") -> None:
         """Takes over what was gathered for other profiles."""
@@ -317,6 +328,27 @@ class Fold:
 
     def _filling(self, key: Key) -> Filling | None:
         return self.plans[key.shard].fillings.get(key.workspace)
+
+    def _waits_to_be_filled(self, key: Key) -> bool:
+        return any(todo.cause == FILL for todo in self.stored[key].rebuilds)
+
+    def _keep_traits(self, key: Key) -> None:
+        """Keeps the traits as they were where the filling began, before the first that follow."""
+        stored = self.stored[key]
+        if stored.fill is None:
+            traits, tags = dict(stored.state.traits), dict(stored.state.tags)
+            self._fill(key, ProfileState(traits=traits, tags=tags))
+
+    def _step_filling(self, key: Key, event: Event, filling: Filling) -> None:
+        given = self.stored[key].fill
+        done = step(
+            given if given is not None else ProfileState(),
+            event,
+            filling.plan,
+            lateness=self.lateness,
+            horizon=self.horizon,
+        )
+        self._fill(key, done.state)
 
     def _fill(self, key: Key, state: ProfileState) -> None:
         self.stored[key].fill = state

@@ -61,7 +61,7 @@ class Retrying:
         else:
             standing = {}
         todo = Rebuild(key=key, cause=CAUSE, position=position)
-        history = (await self._histories.read([todo], {key: stored}))[todo]
+        history = (await self._histories.read([todo], {key: stored}))[todo].events
         through = max((event.accepted_at for event in history), default=0)
         if standing:
             stored.state = as_told(standing, through)

@@ -75,7 +75,7 @@ class Term:
         self._clock = clock
         self._lateness = lateness
         self._horizon = horizon
-        self._histories = Histories(events, horizon)
+        self._histories = Histories(events, horizon, self.owned)
         self.over = False
         self.may_divide = False
         self._slow: int | None = None
@@ -284,6 +284,7 @@ class Term:
                     if ready[0].cause == FILL and time() - self._live_at < LIVE_SECONDS:
                         await asyncio.sleep((FILLING_SHARE - 1) * (taken + folding.seconds))
                         taken = 0.0
+            self._histories.let_go()
             self._adopting.notice()
             await self._rebuilds_noticed.wait()
 
@@ -292,7 +293,7 @@ class Term:
         todo = [rebuild for rebuild in ready if rebuild.key not in self._quarantine.held]
         try:
             stored = await self._store.load({rebuild.key for rebuild in todo})
-            return await self._histories.read(todo, stored)
+            return await self._histories.read_ahead(todo, stored)
         except Exception as error:
             if not may_be_poison(error):
                 raise

@@ -4,11 +4,10 @@ What raises while it is folded is sifted out, see `setting_aside.py`; what fails
 the term.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from hairspring.engine.events import Event
 from hairspring.engine.state import ProfileState
 from hairspring.log.port import Appended
 from hairspring.ownership.port import Owned
@@ -28,6 +27,7 @@ from hairspring.services.rule_evaluator.retrying import Retrying, as_told
 from hairspring.services.rule_evaluator.setting_aside import Sifting, may_be_poison
 from hairspring.services.rule_evaluator.work import (
     EventRecord,
+    History,
     Retries,
     Turn,
     Wake,
@@ -35,7 +35,7 @@ from hairspring.services.rule_evaluator.work import (
     waiting_rebuilds,
 )
 from hairspring.store.encoding import UnreadableState
-from hairspring.store.port import Effects, Finish, Key, Rebuild, SegmentStore, Stored
+from hairspring.store.port import FILL, Effects, Finish, Key, Rebuild, SegmentStore, Stored
 from hairspring.wire.inputs import to_engine
 from hairspring.wire.times import to_ms
 
@@ -85,6 +85,7 @@ class Turns:
                 raise
             fold, effects = await self._sifted(turn, error)
         await self._commit(fold, effects, turn.records)
+        self._histories.evaluated(turn.records, turn.position)
         self._departing = {}
         for wake in turn.wakes:
             await self._read(wake, fold.stored)
@@ -133,14 +134,14 @@ class Turns:
         held, departing = self._held(), self._departing
         events, woken = _by_profile(turn, held)
         todo = turn.folding.todo if turn.folding is not None else ()
-        histories = turn.folding.histories if turn.folding is not None else {}
+        ahead = turn.folding.histories if turn.folding is not None else {}
         waiting = [one.key for one in todo if one.key not in held]
         keys = dict.fromkeys((*departing, *events, *woken, *waiting))
         fold = self._fold(await self._kept.load(keys))
         for key, gone in departing.items():
             for deletion, standing in gone.deletions:
                 fold.depart(key, deletion, standing)
-        await self._fold_first(fold, histories, keys)
+        await self._fold_first(fold, ahead, _due(turn, fold, keys))
         joint = await self._joint(turn) if turn.merging else {}
         for key in keys:
             for record in events.get(key, ()):
@@ -262,15 +263,16 @@ class Turns:
     async def _fold_first(
         self,
         fold: Fold,
-        histories: Mapping[Rebuild, list[Event]],
-        keys: Collection[Key],
+        ahead: Mapping[Rebuild, History],
+        keys: Iterable[Key],
     ) -> None:
         """Rebuilds what waits to be rebuilt of profiles; reads the histories that are missing."""
         waiting = sorted(key for key in keys if fold.stored[key].rebuilds)
         todo = [rebuild for key in waiting for rebuild in waiting_rebuilds(fold.stored[key])]
+        histories = self._histories.at_hand(todo, ahead)
         missing = [rebuild for rebuild in todo if rebuild not in histories]
         if missing:
-            histories = {**histories, **await self._histories.read(missing, fold.stored)}
+            histories |= await self._histories.read(missing, fold.stored)
         for rebuild in todo:
             fold.rebuild(rebuild, histories[rebuild])
 
@@ -317,6 +319,23 @@ def _merge(fold: Fold, key: Key, record: EventRecord, joint: Mapping[int, JointH
         fold.joined(key, joint[record.position])
     else:
         fold.parted(key, record.merged_away.into_profile_id, to_ms(record.accept_time))
+
+
+def _due(turn: Turn, fold: Fold, keys: Iterable[Key]) -> list[Key]:
+    """The profiles of which what waits is folded now.
+
+    What only waits to be filled is left to the background, and catches up then; but not where the
+    profile becomes part of another, or another of it.
+    """
+    asked = {one.key for one in turn.folding.todo} if turn.folding is not None else set()
+    if turn.merging:
+        asked |= {key_of(one) for one in turn.records if one.WhichOneof("body") != "event"}
+    return [
+        key
+        for key in keys
+        if (waiting := fold.stored[key].rebuilds)
+        and (key in asked or any(one.cause != FILL and one.position is not None for one in waiting))
+    ]
 
 
 def _by_profile(

@@ -17,7 +17,6 @@ MOST_EVENTS_A_FOLDING = 1_000  #: Some ten milliseconds, in which live events wa
 
 EventRecord = event_pb2.EventRecord
 Reader = Callable[[Key, Stored], None]
-Histories = Mapping[Rebuild, list[Event]]
 
 
 def _read_nothing(key: Key, stored: Stored) -> None:
@@ -38,6 +37,23 @@ class Wake:
     done: asyncio.Future[None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What a rebuild folds: `events` up to its position, and, of what is filled, the `later` ones
+    that were judged without it meanwhile, up to the position `through`, each in log order.
+    """
+
+    events: Sequence[Event]
+    later: Sequence[Event] = ()
+    through: int = 0
+
+    def __len__(self) -> int:
+        return len(self.events) + len(self.later)
+
+
+Histories = Mapping[Rebuild, History]
 
 
 @dataclass(slots=True, kw_only=True)

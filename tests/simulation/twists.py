@@ -13,6 +13,8 @@ from hairspring.ownership.memory import MemoryOwnership
 from hairspring.ownership.port import Owned
 from hairspring.services.rule_evaluator.alarms import Alarms
 from hairspring.services.rule_evaluator.folding import Fold
+from hairspring.services.rule_evaluator.histories import Histories
+from hairspring.services.rule_evaluator.work import History
 from hairspring.store.memory import MemoryStore
 from hairspring.store.port import Effects, Progress, Rebuild
 
@@ -159,6 +161,17 @@ def an_old_history(patch: Patch) -> Twist:
     return twist
 
 
+def lost_meanwhile(patch: Patch) -> Twist:
+    """What comes of somebody between the reading of her history and its folding is lost to it."""
+
+    def at_hand(
+        self: Histories, todo: Sequence[Rebuild], ahead: Mapping[Rebuild, History]
+    ) -> dict[Rebuild, History]:
+        return {one: ahead[one] for one in todo if one in ahead}
+
+    return lambda world: patch(Histories, "at_hand", at_hand)
+
+
 def in_force_too_early(patch: Patch) -> Twist:
     """What was applied is put in force before everybody has been filled."""
 
@@ -186,5 +199,6 @@ TWISTS: tuple[Callable[[Patch], Twist], ...] = (
     one_epoch,
     no_wait_for_own_effects,
     an_old_history,
+    lost_meanwhile,
     in_force_too_early,
 )

@@ -169,9 +169,9 @@ class MemoryStore(SegmentStore):
 
     async def progress(self, workspace: str) -> Progress:
         """Count how far a workspace has been filled, over all shards."""
-        waiting = [key for key, cause in self._rebuilds if cause == FILL]
+        waiting = {key for key, cause in self._rebuilds if cause == FILL}
         return Progress(
-            filled=sum(key.workspace == workspace for key in self._fills),
+            filled=sum(key.workspace == workspace for key in self._fills.keys() - waiting),
             waiting=sum(key.workspace == workspace for key in waiting),
         )
 

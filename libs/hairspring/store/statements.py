@@ -106,7 +106,10 @@ ORDER BY shard, workspace, profile LIMIT $3
 """
 
 FILL_PROGRESS = """
-SELECT (SELECT count(*) FROM {schema}.fills WHERE workspace = $1) AS filled,
+SELECT (SELECT count(*) FROM {schema}.fills AS f WHERE workspace = $1 AND NOT EXISTS (
+            SELECT FROM {schema}.rebuilds AS r
+            WHERE (r.shard, r.workspace, r.profile) = (f.shard, f.workspace, f.profile)
+                AND r.cause = 'fill')) AS filled,
        (SELECT count(*) FROM {schema}.rebuilds
         WHERE workspace = $1 AND cause = 'fill' AND position IS NOT NULL) AS waiting
 """
