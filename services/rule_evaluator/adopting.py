@@ -2,10 +2,10 @@
 
 Versions are adopted one after another, each between two turns. One that changes definitions is
 adopted by all shards at once, or, where something new begins to be filled, by a few at a time, for
-a row is written for each of their profiles. Once every profile of every shard
-is filled, one of the replicas adds the version that puts the forms in force. Each shard adopts it
-in one transaction, behind a barrier, with all that follows from it; a few shards at a time, so that
-live work goes on in between.
+a row is written for each of their profiles. Once every profile of every shard is filled, one of the
+replicas adds the version that puts the forms in force. Each shard adopts it in one transaction,
+behind a barrier, with all that follows from it; a few shards at a time, so that live work goes on
+in between.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.plans import Activation, PlanBook, Plans
 from hairspring.store.port import FILL, Key, SegmentStore
 
-SHARDS_AT_ONCE = 64  #: Where something begins to be filled.
+MOST_SHARDS_AT_ONCE = 64  #: Where something begins to be filled.
+STEP_SECONDS = 0.02  #: A step that takes longer is followed by smaller ones.
 PROFILES_AT_ONCE = 200  #: At an activation; a shard with more goes alone.
 LOOK_SECONDS = 1.0  #: While something is filled elsewhere.
 IDLE_SECONDS = 60.0
@@ -62,6 +63,7 @@ class Adopting:
         self._latest = 0
         self._lowest = 0
         self._looked = False
+        self._at_once = 1
         self._barriers: dict[int, Barrier] = {}
         self._wanted: tuple[int, Activation] | None = None
         self._noticed = asyncio.Event()
@@ -91,7 +93,7 @@ class Adopting:
         before, after = self.plans[shards[0]], await self._book.at(lowest + 1)
         if after.activation is None:
             if after.adoption_from(before).fill:
-                shards = shards[:SHARDS_AT_ONCE]
+                shards = shards[: self._at_once]
             return AdoptionStep(shards=shards, before=before, after=after)
         barrier = self._barriers.get(after.version)
         if barrier is None:
@@ -102,8 +104,12 @@ class Adopting:
             return None
         return await self._activation(shards, before, after)
 
-    def adopted(self, step: AdoptionStep) -> None:
-        """Notes that a step has been committed."""
+    def adopted(self, step: AdoptionStep, seconds: float) -> None:
+        """Notes that a step has been committed, and how long that took."""
+        if seconds > STEP_SECONDS:
+            self._at_once = max(self._at_once // 2, 1)
+        else:
+            self._at_once = min(self._at_once * 2, MOST_SHARDS_AT_ONCE)
         self.plans.update(dict.fromkeys(step.shards, step.after))
         self._lowest = min(plans.version for plans in self.plans.values())
         self._noticed.set()

@@ -103,6 +103,7 @@ class Term:
             detail=detail,
         )
         self._live_at = 0.0
+        self._resting_until = 0.0
         self._rebuilds_noticed = asyncio.Event()
         self._checkpoint = self._inbox.position
         self._checkpoint_due = False
@@ -281,12 +282,17 @@ class Term:
                 for folding in portions(ready, histories):
                     self._inbox.fold(folding)
                     await folding.done
-                    if ready[0].cause == FILL and time() - self._live_at < LIVE_SECONDS:
-                        await asyncio.sleep((FILLING_SHARE - 1) * (taken + folding.seconds))
+                    if ready[0].cause == FILL:
+                        await asyncio.sleep(self._rest(taken + folding.seconds))
                         taken = 0.0
             self._histories.let_go()
             self._adopting.notice()
             await self._rebuilds_noticed.wait()
+
+    def _rest(self, taken: float) -> float:
+        """How many seconds live work has to itself after what took so long for a filling."""
+        live = asyncio.get_running_loop().time() - self._live_at < LIVE_SECONDS
+        return (FILLING_SHARE - 1) * taken if live else 0.0
 
     async def _read_ahead(self, ready: Sequence[Rebuild]) -> Found:
         """Reads the histories of rebuilds; what cannot be read is left to the turn to set aside."""
@@ -301,11 +307,19 @@ class Term:
 
     async def _adopt_next(self) -> bool:
         """Has shards judge by the next plan version from the next position on, if they can."""
+        loop = asyncio.get_running_loop()
+        if (began := loop.time()) < self._resting_until:
+            return False
         position = self._inbox.position
         step = await self._adopting.next(position)
         if step is None:
             return False
         await self._turns.adopt(step, position)
+        taken = loop.time() - began
+        self._adopting.adopted(step, taken)
+        if rest := self._rest(taken):
+            self._resting_until = loop.time() + rest
+            loop.call_later(rest, self._inbox.bell.set)
         self._rebuilds_noticed.set()
         return True
 

@@ -121,7 +121,6 @@ class Turns:
         version = step.after.version
         for shard in step.shards:
             self._owned[shard] = replace(self._owned[shard], plan_version=version)
-        self._adopting.adopted(step)
         if step.after.activation is None:
             self._kept.forget_shards(step.shards)
         self._log.info("plan_adopted", plan_version=version, shards=len(step.shards))

@@ -13,7 +13,8 @@ from hairspring.store.quarantine import Retry
 
 MOST_RECORDS_WAITING = 5_000
 MOST_RECORDS_A_TURN = 2_000
-MOST_EVENTS_A_FOLDING = 1_000  #: Some ten milliseconds, in which live events wait.
+MOST_EVENTS_A_FOLDING = 500  #: Some ten milliseconds, in which live events wait.
+EVENTS_OF_A_PROFILE = 15  #: What a profile takes beside its events, in such.
 
 EventRecord = event_pb2.EventRecord
 Reader = Callable[[Key, Stored], None]
@@ -76,7 +77,7 @@ def portions(ready: Sequence[Rebuild], histories: Histories) -> Iterator[Folding
     todo: list[Rebuild] = []
     events = 0
     for rebuild in ready:
-        more = len(histories.get(rebuild, ()))
+        more = EVENTS_OF_A_PROFILE + len(histories.get(rebuild, ()))
         if todo and events + more > MOST_EVENTS_A_FOLDING:
             yield _folding(todo, histories)
             todo, events = [], 0

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hairspring.engine.events import Event
-from hairspring.services.rule_evaluator.work import MOST_EVENTS_A_FOLDING, portions
+from hairspring.services.rule_evaluator.work import (
+    EVENTS_OF_A_PROFILE,
+    MOST_EVENTS_A_FOLDING,
+    History,
+    portions,
+)
 from hairspring.store.port import FILL, Key, Rebuild
 
 
@@ -15,12 +20,15 @@ def _rebuild(name: str) -> Rebuild:
 
 async def test_long_histories_stand_alone_and_short_ones_together() -> None:
     """Each is folded once, in their order, with what was read of it."""
-    most = MOST_EVENTS_A_FOLDING
-    lengths = {"a": most // 2, "b": most // 2, "c": 1, "d": 3 * most, "e": 0, "f": most}
+    most, each = MOST_EVENTS_A_FOLDING, EVENTS_OF_A_PROFILE
+    half, rest = most // 2 - each, most - 3 * each
+    lengths = {"a": half, "b": half, "c": 1, "d": 3 * most, "e": 0, "f": rest}
     ready = [_rebuild(name) for name in (*lengths, "unread")]
     event = Event("Product Added", 1, 1, 1)
     histories = {
-        one: [event] * lengths[one.key.profile] for one in ready if one.key.profile in lengths
+        one: History(events=[event] * lengths[one.key.profile])
+        for one in ready
+        if one.key.profile in lengths
     }
 
     found = list(portions(ready, histories))
@@ -34,7 +42,7 @@ async def test_what_was_read_for_an_earlier_fill_is_none_of_a_later_one() -> Non
     """A fill that is begun anew further on in the log has a longer history."""
     earlier = _rebuild("a")
     later = replace(earlier, position=20)
-    [folding] = portions([earlier], {earlier: [Event("Product Added", 1, 1, 1)]})
+    [folding] = portions([earlier], {earlier: History(events=[Event("Product Added", 1, 1, 1)])})
 
     assert earlier in folding.histories
     assert later not in folding.histories
