@@ -27,7 +27,7 @@ LOOK_AT = {
     "no_sweep": 60,
     "no_fence": 41,
     "no_wait_for_own_effects": 21,
-    "an_old_history": 26,
+    "an_old_history": 453,
     "sent_again": 18,
     "read_anew": 33,
     "no_formers": 218,
