@@ -1,8 +1,8 @@
 """Judges one event at the door: sound and ready for the log, or refused with the reason. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from hashlib import blake2b
+from typing import NamedTuple
 
 from hairspring.contracts.event.v1 import event_pb2
 from hairspring.log.links import Link
@@ -19,27 +19,25 @@ MAX_NAME = 255
 NOBODY = frozenset({"null", "(null)", "none", "undefined", "nan", "0", "guest", "[object object]"})
 """What senders write for a person they do not know: as an id it would be many people in one."""
 
+_LONGEST_NOBODY = max(map(len, NOBODY))
 _TYPES = frozenset(event_pb2.EventType.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sound:
+class Sound(NamedTuple):
     """An event that can be appended, and the id it is known by."""
 
     message_id: str
     entry: Entry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(NamedTuple):
     """An event that can never be accepted as it is, and why."""
 
     message_id: str
     problem: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whose:
+class Whose(NamedTuple):
     """Whose a call is, by the ids in it: the one function that says so is `whose`.
 
     `anonymous` says that no known person is named. `other` is an id that is the same person's from
@@ -59,8 +57,8 @@ def whose(event: event_pb2.Event) -> Whose:
     The known id counts, else the anonymous one. An identify with both links them; an alias links
     the previous id, whoever that is. Any other call links nothing, though it may name both.
     """
-    known, anonymous = event.profile_id, event.anonymous_id
-    if event.type == event_pb2.EVENT_TYPE_ALIAS:
+    known, anonymous, kind = event.profile_id, event.anonymous_id, event.type
+    if kind == event_pb2.EVENT_TYPE_ALIAS:
         check_id("profile_id", known)
         check_id("previous_id", event.previous_id)
         return Whose(profile=known, other=event.previous_id, asked=True)
@@ -69,7 +67,7 @@ def whose(event: event_pb2.Event) -> Whose:
     check_id("profile_id" if known else "anonymous_id", known or anonymous)
     if not known:
         return Whose(profile=anonymous, anonymous=True)
-    links = event.type == event_pb2.EVENT_TYPE_IDENTIFY and bool(anonymous)
+    links = kind == event_pb2.EVENT_TYPE_IDENTIFY and bool(anonymous)
     if not links or len(anonymous) > MAX_NAME:  # a longer one is left out of the record as well
         return Whose(profile=known)
     check_id("anonymous_id", anonymous)
@@ -104,7 +102,7 @@ def judge_imported(
                 "an alias cannot be imported: call AliasProfile, and import under either id",
                 field="type",
             )
-        found = replace(found, other="")
+        found = found._replace(other="")
         message_id = event.message_id or _id_of_content(event, found.profile)
         payload = events.to_payload(event, message_id=message_id, import_id=import_id)
         told.check(event.type, payload)
@@ -115,10 +113,11 @@ def judge_imported(
 
 def check_id(field: str, value: str) -> None:
     """Check an id. Raises InvalidInput where it is empty, too long, or names nobody."""
-    if not value.strip():
+    named = value.strip()
+    if not named:
         raise InvalidInput(f"{field} is empty", field=field)
     check_text(field, value)
-    if value.strip().lower() in NOBODY:
+    if len(named) <= _LONGEST_NOBODY and named.lower() in NOBODY:
         raise InvalidInput(f"{field} {value!r} is not an id: it stands for nobody", field=field)
 
 
@@ -140,14 +139,16 @@ def repeat_key(workspace: str, message_id: str) -> bytes:
 def _checked(event: event_pb2.Event) -> Whose:
     """Check what an event says of itself, and answer whose it is."""
     found = whose(event)
-    if event.message_id:
-        check_id("message_id", event.message_id)
-    if event.type not in _TYPES:
-        raise InvalidInput(f"type {event.type} is not known", field="type")
-    if event.type not in events.UNNAMED and event.type != event_pb2.EVENT_TYPE_ALIAS:
-        if not event.name.strip():
+    if message_id := event.message_id:
+        check_id("message_id", message_id)
+    kind = event.type
+    if kind not in _TYPES:
+        raise InvalidInput(f"type {kind} is not known", field="type")
+    if kind not in events.UNNAMED and kind != event_pb2.EVENT_TYPE_ALIAS:
+        name = event.name
+        if not name.strip():
             raise InvalidInput("name is empty: say what happened", field="name")
-        check_text("name", event.name)
+        check_text("name", name)
     return found
 
 

@@ -1,8 +1,8 @@
 """The use case of recording events: judge each, append what is sound, tell what became of each."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from hairspring.contracts.event.v1 import event_pb2
 from hairspring.log.port import Entry
@@ -24,8 +24,7 @@ class Status(Enum):
     DELETED = "deleted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(NamedTuple):
     """What became of one event. `accepted_at` is in ms since the epoch, UTC."""
 
     status: Status

@@ -84,11 +84,11 @@ class Fold:
 
         Where the history for that is not folded yet, it is left to be caught up with after it.
         """
-        filling = self._filling(key)
+        stored, filling = self.stored[key], self._filling(key)
         waits = filling is not None and self._waits_to_be_filled(key)
         if waits and event.kind is not EventKind.TRACK:
             self._keep_traits(key)
-        self._apply(key, event, rung=False)
+        self._settle(key, stored, self._stepped(key, stored, event), rung=False, with_flows=False)
         if filling is not None and not waits:
             self._step_filling(key, event, filling)
 
@@ -127,7 +127,7 @@ class Fold:
         if stored.due_at is None and stored.state.clock is None:
             return  # Nobody is known by this id, or not any more: its timer leaves no trace.
         due_at, told = stored.due_at, len(self.told)
-        self._apply(key, Passed(through), rung=rung)
+        self._pass(key, stored, through, rung=rung)
         if rung:
             changes = len(self.told) - told
             self.rang.append(Rang(key=key, due_at=due_at, changes=changes, next_at=stored.due_at))
@@ -269,7 +269,7 @@ class Fold:
         stored, before = self.stored[key], self._plan(key)
         filling, filled = self._filling(key), stored.fill
         assert filling is not None, "what is put in force has been filled"
-        self._apply(key, Passed(through), rung=False)
+        self._pass(key, stored, through, rung=False)
         stored.fill = None
         if filled is None:
             return
@@ -354,15 +354,14 @@ class Fold:
         self.stored[key].fill = state
         self._filled.add(key)
 
-    def _apply(self, key: Key, given: Event | Passed, *, rung: bool) -> None:
-        stored = self.stored[key]
-        done = step(
-            stored.state, given, self._plan(key), lateness=self.lateness, horizon=self.horizon
-        )
-        idle = isinstance(given, Passed) and not done.records and not rung
-        if idle and done.alarm == stored.due_at:
-            return
-        self._settle(key, stored, done, rung=rung, with_flows=False)
+    def _pass(self, key: Key, stored: Stored, through: int, *, rung: bool) -> None:
+        done = self._stepped(key, stored, Passed(through))
+        if rung or done.records or done.alarm != stored.due_at:
+            self._settle(key, stored, done, rung=rung, with_flows=False)
+
+    def _stepped(self, key: Key, stored: Stored, given: Event | Passed) -> Step:
+        plan = self._plan(key)
+        return step(stored.state, given, plan, lateness=self.lateness, horizon=self.horizon)
 
     def _settle(
         self, key: Key, stored: Stored, done: Step, *, rung: bool, with_flows: bool

@@ -2,13 +2,15 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 
 from hairspring.services.rule_evaluator.plans import Plans
 from hairspring.store.port import Key, SegmentStore, Stored
 
 KEPT_BYTES = 256 * 1024 * 1024
 PROFILE_BYTES = 600  #: What a profile takes beside its packed state, about.
-SIZED_BY = 2_000  #: By how many profiles their size is known for good.
+SIZED = 50  #: Of how many profiles in a turn the size is looked at, at most.
+SIZED_BY = 1_000  #: By how many their size is known for good.
 
 
 class Kept:
@@ -26,10 +28,9 @@ class Kept:
         missing = [key for key in keys if key not in kept]
         if missing:
             kept.update(self._cleared(await self._store.load(missing)))
-        found = {}
-        for key in keys:
+        found = {key: kept[key] for key in keys}
+        for key in found:
             kept.move_to_end(key)
-            found[key] = kept[key]
         self._make_room(found)
         return found
 
@@ -68,8 +69,9 @@ class Kept:
         """Lets go of those that were not used for longest, by the size that profiles have."""
         if not used:
             return
-        size = sum(stored.size for stored in used.values()) / len(used) + PROFILE_BYTES
-        self._size += (size - self._size) * min(1.0, len(used) / SIZED_BY)
+        some = [stored.size for stored in islice(used.values(), SIZED)]
+        size = sum(some) / len(some) + PROFILE_BYTES
+        self._size += (size - self._size) * min(1.0, len(some) / SIZED_BY)
         most = max(int(KEPT_BYTES / self._size), len(used))
         while len(self._profiles) > most:
             self._profiles.popitem(last=False)

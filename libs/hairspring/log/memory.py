@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from hairspring.log.links import Linked, Links, Merging, Place, Seen, naming
@@ -23,6 +22,7 @@ from hairspring.log.port import (
     LogError,
     PositionAhead,
     Record,
+    repeat_key_of,
 )
 
 _LONGEST_LOOK_MS = 10
@@ -83,7 +83,7 @@ class MemoryLog(Log):
             and record.position not in keep
         ][:limit]
         for record in found:
-            self._records[record.position - 1] = replace(record, profile=ERASED, payload=b"")
+            self._records[record.position - 1] = record._replace(profile=ERASED, payload=b"")
         return len(found)
 
     async def unlink_in(self, connection: Any, workspace: str, places: Sequence[Place]) -> None:
@@ -190,10 +190,10 @@ class MemoryLog(Log):
 
     def _append(self, entry: Entry, accepted_at: int) -> Appended:
         """Append one entry, unless its key is known."""
-        if entry.repeat_key is not None:
-            if entry.repeat_key in self._keys:
+        if (key := repeat_key_of(entry)) is not None:
+            if key in self._keys:
                 return Appended(position=0, accepted_at=accepted_at, repeated=True)
-            self._keys.add(entry.repeat_key)
+            self._keys.add(key)
         shard, profile = self._place(entry, accepted_at)
         position = self._put(shard, entry.workspace, profile, accepted_at, entry.payload)
         if entry.anonymous:

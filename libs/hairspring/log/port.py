@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hairspring.log.links import Link, Linked, Place
 
@@ -62,12 +62,11 @@ class BarrierTooFar(LogError):
         self.through, self.now = through, now
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """What is to be appended.
 
     Entries with the same `repeat_key` (16 bytes) are appended once within the log's window of at
-    least 24 hours; without a key, an entry is always appended. Raises ValueError on other lengths.
+    least 24 hours; without a key, an entry is always appended.
 
     `anonymous` says that the profile is named by an anonymous id, and `link` that another id is the
     same person's from here on; only a log that merges takes entries with a link.
@@ -81,13 +80,16 @@ class Entry:
     anonymous: bool = False
     link: Link | None = None
 
-    def __post_init__(self) -> None:
-        if self.repeat_key is not None and len(self.repeat_key) != REPEAT_KEY_BYTES:
-            raise ValueError(f"a repeat key has {REPEAT_KEY_BYTES} bytes")
+
+def repeat_key_of(entry: Entry) -> bytes | None:
+    """Answer the repeat key of an entry. Raises ValueError where it has not 16 bytes."""
+    key = entry.repeat_key
+    if key is not None and len(key) != REPEAT_KEY_BYTES:
+        raise ValueError(f"a repeat key has {REPEAT_KEY_BYTES} bytes")
+    return key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(NamedTuple):
     """An entry as it stands in the log; `accepted_at` is in ms since the epoch, UTC."""
 
     position: int
@@ -98,8 +100,7 @@ class Record:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Appended:
+class Appended(NamedTuple):
     """What became of one entry: `position` is 0 for a repeat, which was not appended again.
 
     `accepted_at` is that of this append, in ms since the epoch, also for a repeat.

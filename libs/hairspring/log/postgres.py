@@ -27,6 +27,7 @@ from hairspring.log.port import (
     Log,
     LogError,
     Record,
+    repeat_key_of,
 )
 from hairspring.log.tailing import SAFETY_POLL_SECONDS, Tail
 
@@ -72,7 +73,7 @@ class PostgresLog(Log):
         """Append inside the transaction that is open on the connection, in one round trip."""
         if not entries:
             return []
-        keys = [entry.repeat_key and entry.repeat_key.hex() for entry in entries]
+        keys = [(key := repeat_key_of(entry)) and key.hex() for entry in entries]
         columns = (
             [entry.shard for entry in entries],
             [entry.workspace for entry in entries],
@@ -106,7 +107,7 @@ class PostgresLog(Log):
             raise
         accepted_at = row["accepted"]
         return [
-            Appended(position=position, accepted_at=accepted_at, repeated=position == 0)
+            Appended(position, accepted_at, repeated=position == 0)
             for position in row["positions"]
         ]
 

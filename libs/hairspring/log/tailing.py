@@ -124,16 +124,9 @@ class Tail:
             return []
         had = self._positions
         return [
-            Record(
-                position=row["position"],
-                shard=row["shard"],
-                workspace=row["workspace"],
-                profile=row["profile"],
-                accepted_at=row["accepted_at"],
-                payload=row["payload"],
-            )
-            for row in rows
-            if had is None or row["position"] > had[row["shard"]]
+            Record(position, shard, workspace, profile, accepted_at, payload)
+            for _, _, _, _, position, shard, workspace, profile, accepted_at, payload in rows
+            if had is None or position > had[shard]
         ]
 
     async def _report_gap(self, through: int, seen: int) -> None:

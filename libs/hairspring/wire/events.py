@@ -45,7 +45,7 @@ def to_payload(event: event_pb2.Event, *, message_id: str, import_id: str = "") 
     else:
         recorded.type = event_pb2.EVENT_TYPE_TRACK
         recorded.name = event.name
-    recorded.properties_json = _properties(event)
+    recorded.properties_json = _properties(event, kind)
     if kind == event_pb2.EVENT_TYPE_ALIAS:
         recorded.name = PROFILE_ALIASED
         recorded.properties_json = orjson.dumps({"previous_id": event.previous_id})
@@ -57,8 +57,9 @@ def to_payload(event: event_pb2.Event, *, message_id: str, import_id: str = "") 
         set_ms(recorded.occur_time, to_ms(event.occur_time))
     if event.HasField("timing"):
         recorded.timing.CopyFrom(event.timing)
-    if event.profile_id and 0 < len(event.anonymous_id) <= LONGEST_ANONYMOUS_ID:
-        recorded.anonymous_id = event.anonymous_id
+    anonymous = event.anonymous_id
+    if anonymous and len(anonymous) <= LONGEST_ANONYMOUS_ID and event.profile_id:
+        recorded.anonymous_id = anonymous
     return record.SerializeToString()
 
 
@@ -100,10 +101,10 @@ def read_record(
     record.profile_id = profile
     if former:
         record.former_profile_id = former
-    event = bounded(record, accepted_at).event
-    old = horizon is not None and accepted_at - to_ms(event.occur_time) > horizon
-    if old and not event.import_id and record.WhichOneof("body") == "event":
-        event.too_old = True
+    occurred_at = _bound(record, accepted_at)
+    if horizon is not None and occurred_at is not None and accepted_at - occurred_at > horizon:
+        event = record.event
+        event.too_old = not event.import_id
     return record
 
 
@@ -113,22 +114,30 @@ def bounded(record: event_pb2.EventRecord, accepted_at: int) -> event_pb2.EventR
     An event without a time happened when it was accepted. What the sender said is kept as
     `original_time` where it had to be changed. Changes the record, and answers it.
     """
-    set_ms(record.accept_time, accepted_at)
-    if record.WhichOneof("body") != "event":
-        return record
-    event = record.event
-    if not event.HasField("occur_time"):
-        set_ms(event.occur_time, accepted_at)
-    elif to_ms(event.occur_time) > accepted_at:
-        event.original_time.CopyFrom(event.occur_time)
-        set_ms(event.occur_time, accepted_at)
+    _bound(record, accepted_at)
     return record
 
 
-def _properties(event: event_pb2.Event) -> bytes:
-    what = "traits" if event.type == event_pb2.EVENT_TYPE_IDENTIFY else "properties"
-    if event.properties_json:
-        return check_object(event.properties_json, what=what)
+def _bound(record: event_pb2.EventRecord, accepted_at: int) -> int | None:
+    """Do the same, and answer when the event happened; None where the record is of no event."""
+    set_ms(record.accept_time, accepted_at)
+    if not record.HasField("event"):
+        return None
+    event = record.event
+    if not event.HasField("occur_time"):
+        set_ms(event.occur_time, accepted_at)
+        return accepted_at
+    if (occurred_at := to_ms(event.occur_time)) <= accepted_at:
+        return occurred_at
+    event.original_time.CopyFrom(event.occur_time)
+    set_ms(event.occur_time, accepted_at)
+    return accepted_at
+
+
+def _properties(event: event_pb2.Event, kind: "event_pb2.EventType.ValueType") -> bytes:
+    what = "traits" if kind == event_pb2.EVENT_TYPE_IDENTIFY else "properties"
+    if data := event.properties_json:
+        return check_object(data, what=what)
     if event.HasField("properties"):
         return struct_to_bytes(event.properties, what=what)
     return b"{}"

@@ -99,10 +99,11 @@ class LogContract:
         assert all(done.repeated and done.accepted_at > 0 for done in again)
         assert await log.head() == 2
 
-    def test_a_key_of_another_length_is_refused(self) -> None:
+    async def test_a_key_of_another_length_is_refused(self, log: Log) -> None:
         """A repeat key that has not 16 bytes is a mistake of the caller."""
         with pytest.raises(ValueError, match="16 bytes"):
-            entry(repeat_key=b"short")
+            await log.append([entry(repeat_key=b"short")])
+        assert await log.head() == 0
 
     async def test_reading_is_bounded(self, log: Log) -> None:
         """A read begins after a position, ends at another, keeps to shards and to a limit."""
