@@ -6,6 +6,7 @@ effects whole, and then arms the timers. When the commit fails, the states are t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from hairspring.engine.events import Event, EventKind
 from hairspring.engine.filling import activate, fill
@@ -72,7 +73,7 @@ class Fold:
     departures: list[Departure] = field(default_factory=list)
     """Profiles that were deleted."""
     _entries: list[Entry] = field(default_factory=list)
-    _changed: set[Key] = field(default_factory=set)
+    _changed: dict[Key, None] = field(default_factory=dict)
     _filled: set[Key] = field(default_factory=set)
     _members: dict[tuple[Key, str], int | None] = field(default_factory=dict)
     _touched: list[Rebuild] = field(default_factory=list)
@@ -146,7 +147,7 @@ class Fold:
         self.stored[key].clear()
         self.alarms.pop(key, None)
         self._gone.add(key)
-        self._changed.discard(key)
+        self._changed.pop(key, None)
         self._filled.discard(key)
 
     def joined(self, key: Key, history: JointHistory) -> None:
@@ -286,7 +287,7 @@ class Fold:
         )
         stored.state = done.state
         if filled.streams or filled.keyed or any(name in done.state.segments for name in forms):
-            self._changed.add(key)
+            self._changed[key] = None
         for record in done.records:
             flows = isinstance(record, Transition) and record.segment in filling.with_flows
             self._record(key, record, flows, after.version)
@@ -308,7 +309,7 @@ class Fold:
             position=position,
             states=[
                 Saved(key, self.stored[key].pack(), self.stored[key].due_at)
-                for key in sorted(self._changed)
+                for key in sorted(self._changed, key=_shard)
             ],
             fills=[
                 Filled(key, filled)
@@ -360,14 +361,15 @@ class Fold:
             self._settle(key, stored, done, rung=rung, with_flows=False)
 
     def _stepped(self, key: Key, stored: Stored, given: Event | Passed) -> Step:
-        plan = self._plan(key)
-        return step(stored.state, given, plan, lateness=self.lateness, horizon=self.horizon)
+        state, plan = stored.state, self._plan(key)
+        state.bound(stored.due_at)
+        return step(state, given, plan, lateness=self.lateness, horizon=self.horizon)
 
     def _settle(
         self, key: Key, stored: Stored, done: Step, *, rung: bool, with_flows: bool
     ) -> None:
         stored.state = done.state
-        self._changed.add(key)
+        self._changed[key] = None
         for record in done.records:
             self._record(key, record, with_flows, self.plans[key.shard].version)
         self._arm(key, stored, done.alarm, rung=rung)
@@ -400,3 +402,4 @@ class Fold:
 
 
 _NO_PLAN = Plan(())
+_shard = itemgetter(0)

@@ -144,8 +144,9 @@ class Turns:
         joint = await self._joint(turn) if turn.merging else {}
         for key in keys:
             for record in events.get(key, ()):
-                if record.event.import_id:
-                    fold.touch(key, record.event.import_id)
+                event = record.event
+                if event.import_id:
+                    fold.touch(key, event.import_id)
                 elif turn.merging and record.WhichOneof("body") != "event":
                     _merge(fold, key, record, joint)
                 else:

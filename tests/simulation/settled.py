@@ -61,8 +61,12 @@ class Settled:
         await self._check_shares()
 
     async def _check_rows(self, until: int) -> None:
-        """No alarm that was due is left, and the members are those of the log."""
+        """No alarm that was due is left or is noted too late, and the members are the log's."""
         world = self.world
+        for key, stored in (await world.rows.load(list(world.rows._profiles))).items():
+            alarm = stored.state.alarm()
+            if alarm is not None and (stored.due_at is None or stored.due_at > alarm):
+                world.report(f"an alarm is noted too late: {key} at {stored.due_at}, not {alarm}")
         for key, at in await world.rows.due(range(world.size.shards), until, 100):
             world.report(f"an alarm did not ring: {key} at {at}")
         members = set()

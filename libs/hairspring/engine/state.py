@@ -34,6 +34,8 @@ class ProfileState:
     tags: dict[str, tuple[int, int, bool]] = field(default_factory=dict)
     """By tag: (time, order, whether it is attached) of the call that counts."""
     _wakes: Wakes | None = field(default=None, compare=False, repr=False)
+    _bound: int | None = field(default=None, compare=False, repr=False)
+    _bounded: bool = field(default=False, compare=False, repr=False)
 
     def run(self, key: str) -> Run:
         """The stream of a pattern; an empty one where nothing matched yet."""
@@ -75,23 +77,33 @@ class ProfileState:
     def put(self, segment: str, state: SegmentState) -> None:
         """Notes how the profile stands to a segment now; one that was due before is judged anew."""
         self.segments[segment] = state
-        if state.until is not None and self._wakes is not None:
-            self._wakes.add(segment, state.until, self.segments)
+        if state.until is not None:
+            self._wants(segment, state.until)
 
     def wake(self, segment: str, until: int | None) -> None:
         """Notes when a segment that is there wants to be judged next."""
         state = self.segments[segment]
         before = state.until
         self.segments[segment] = state.looked_at(until)
-        earlier = until is not None and (before is None or until < before)
-        if earlier and until is not None and self._wakes is not None:
-            self._wakes.add(segment, until, self.segments)
+        if until is not None and (before is None or until < before):
+            self._wants(segment, until)
+
+    def bound(self, alarm: int | None) -> None:
+        """Takes over that the alarm is at a moment or later, so that it need not be looked for."""
+        if self._wakes is None:
+            self._bound, self._bounded = alarm, True
 
     def soonest(self) -> int | None:
         """A moment before which no answer can change with no new event; the alarm or earlier."""
         if self._wakes is None:
+            if self._bounded:
+                return self._bound
             self._wakes = Wakes(self.segments)
         return self._wakes.soonest()
+
+    def look_at(self) -> int | None:
+        """The alarm; where it has not been looked for, what it is bounded by."""
+        return self._bound if self._bounded and self._wakes is None else self.alarm()
 
     def alarm(self) -> int | None:
         """The first moment at which some answer could change with no new event."""
@@ -107,6 +119,12 @@ class ProfileState:
         if self._wakes is None:
             self._wakes = Wakes(self.segments)
         return self._wakes.take(t, self.segments)
+
+    def _wants(self, segment: str, until: int) -> None:
+        if self._wakes is not None:
+            self._wakes.add(segment, until, self.segments)
+        elif self._bound is None or until < self._bound:
+            self._bound = until
 
     def trait(self, name: str) -> Any:
         """The value of a trait; None where it is not set."""

@@ -31,7 +31,11 @@ class Passed:
 
 
 class Step(NamedTuple):
-    """What a step came to; `alarm` is when the profile wants to be looked at next."""
+    """What a step came to.
+
+    `alarm` is when the profile wants to be looked at next; where the state was bounded, and nothing
+    was due, it may be earlier.
+    """
 
     state: ProfileState
     records: list[Record]
@@ -65,7 +69,7 @@ def step(
     records: list[Record] = []
     if isinstance(given, Passed):
         _pass_moments(state, given.through - lateness + 1, plan, records)
-        return Step(state, records, state.alarm())
+        return Step(state, records, state.look_at())
     end = given.accepted_at - lateness
     _pass_moments(state, end if end > given.time else given.time, plan, records)
     if not too_old(given, horizon):
@@ -73,7 +77,7 @@ def step(
         floor = None if horizon is None else given.accepted_at - horizon
         for watch in watches:
             watch.memory.trim(state, state.clock or 0, floor)
-    return Step(state, records, state.alarm())
+    return Step(state, records, state.look_at())
 
 
 def _pass_moments(state: ProfileState, end: int, plan: Plan, records: list[Record]) -> None:

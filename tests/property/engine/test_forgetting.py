@@ -25,20 +25,27 @@ def short_horizon(random: Random) -> int:
 
 @property_test
 def test_live_evaluation_within_a_horizon(random: Random) -> None:
-    """Late events count up to the horizon, and what is folded beyond it still does."""
+    """Late events count up to the horizon, and what is folded beyond it still does.
+
+    The state is stored now and then, with the earliest alarm that was ever set.
+    """
     world, lateness = worlds.as_accepted(random, MANY), random.randint(0, 4)
     if random.random() < 0.5:
         said = oracle.Segment("watching", definitions.leaf(random))
         world = worlds.World((said,), worlds.busy(random))
     plan, horizon = translated.plan(world.segments), short_horizon(random)
     state, records = ProfileState(), list[Record]()
+    due: int | None = None
 
     for event in world.events:
         given = translated.event(event)
-        state, found, _ = step(state, given, plan, lateness=lateness, horizon=horizon)
+        state, found, alarm = step(state, given, plan, lateness=lateness, horizon=horizon)
         records += found
+        if alarm is not None and (due is None or alarm < due):
+            due = alarm
         if random.random() < 0.3:
             state = decode(encode(state))
+            state.bound(due)
     state, found, _ = step(state, Passed(END), plan, lateness=lateness, horizon=horizon)
     records += found
 
