@@ -107,8 +107,7 @@ class PostgresLog(Log):
             raise
         accepted_at = row["accepted"]
         return [
-            Appended(position, accepted_at, repeated=position == 0)
-            for position in row["positions"]
+            Appended(position, accepted_at, repeated=position == 0) for position in row["positions"]
         ]
 
     async def erase_in(
