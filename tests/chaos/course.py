@@ -108,7 +108,8 @@ class Course:
         await cluster.settled(self._profiles)
         log, judged = await cluster.event_log(), await cluster.records()
         await self._all_ended(mail_books.entries_of(judged, log).keys())
-        runs = await mail_books.runs_of(cluster.flows)
+        runs, mails = await mail_books.runs_of(cluster.flows), self._mails()
+        # After the mails: a run of a later entry may send one at any time.
         messages = await mail_books.messages_of(cluster.messages)
         records = await cluster.records()  # and what has come about since
         await eventually(lambda: self.subscriber.read_through >= records[-1].position, timeout=60)
@@ -118,7 +119,7 @@ class Course:
             judged=len(judged),
             runs=runs,
             messages=messages,
-            mails=self._mails(),
+            mails=mails,
             began=self.began,
             ended=self.ended,
             until=until,

@@ -39,8 +39,16 @@ ORDER BY r.position
 """
 
 
+# A plan may not know of a partition that was made meanwhile, so a gap is looked at again at once.
+_AGAIN_SECONDS = 0.01
+
+
 class _Gap(Exception):
-    """A record that must be there is not."""
+    """A record that must be there is not: so many of those up to a position were seen."""
+
+    def __init__(self, through: int, seen: int) -> None:
+        super().__init__(f"{seen} records were seen up to position {through}")
+        self.through, self.seen = through, seen
 
 
 class Tail:
@@ -67,13 +75,18 @@ class Tail:
     ) -> AsyncIterator[Batch]:
         """Give batches; at the head, wait for a notice or for the safety poll (in seconds)."""
         last = await self._begin()
+        gaps = 0
         while not (stop_at_head and self._after >= last):
             noticed.clear()
             try:
                 batch = await self._next()
-            except _Gap:
-                await asyncio.sleep(safety_poll)
+            except _Gap as gap:
+                gaps += 1
+                if gaps > 1:
+                    await self._report_gap(gap.through, gap.seen)
+                await asyncio.sleep(safety_poll if gaps > 1 else _AGAIN_SECONDS)
                 continue
+            gaps = 0
             if batch is None:
                 await wait_until_set(noticed, safety_poll)
             else:
@@ -112,8 +125,7 @@ class Tail:
         if through == self._after:
             return None
         if first["seen"] != through - self._after:
-            await self._report_gap(through, first["seen"])
-            raise _Gap
+            raise _Gap(through, first["seen"])
         if len(rows) == self._max_batch and first["position"] is not None:
             through = rows[-1]["position"]
         return Batch(records=self._records(rows), through=through)
