@@ -5,8 +5,7 @@ effects whole, and then arms the timers. When the commit fails, the states are t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from operator import itemgetter
+from dataclasses import dataclass
 
 from hairspring.engine.events import Event, EventKind
 from hairspring.engine.filling import activate, fill
@@ -14,71 +13,31 @@ from hairspring.engine.merging import merge, part
 from hairspring.engine.past import lived
 from hairspring.engine.plan import Plan
 from hairspring.engine.rebuild import rebuild
-from hairspring.engine.records import Cause, Change, Deleted, Merged, Origin, Record, Transition
+from hairspring.engine.records import Cause, Change, Deleted, Merged, Origin, Transition
 from hairspring.engine.state import ProfileState
 from hairspring.engine.step import Passed, Step, step
-from hairspring.log.port import Entry
-from hairspring.ownership.port import Owned
 from hairspring.services.rule_evaluator.forms import Filling
+from hairspring.services.rule_evaluator.gathered import Gathered, Rang
 from hairspring.services.rule_evaluator.histories import JointHistory
 from hairspring.services.rule_evaluator.plans import Plans
 from hairspring.services.rule_evaluator.work import History
 from hairspring.store.port import (
     FILL,
     Departure,
-    Effects,
-    Filled,
     Key,
-    Member,
     Rebuild,
-    Saved,
     Stored,
 )
-from hairspring.wire.transitions import to_contract
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """A record and whose it is."""
-
-    key: Key
-    record: Record
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rang:
-    """An alarm that rang: when it was due, how much came of it, and when the next one is due."""
-
-    key: Key
-    due_at: int | None
-    changes: int
-    next_at: int | None
 
 
 @dataclass(slots=True)
-class Fold:
+class Fold(Gathered):
     """Applies inputs to loaded profiles and gathers what follows from them."""
 
-    stored: dict[Key, Stored]
     plans: Mapping[int, Plans]
     """What each shard is judged by."""
     lateness: int = 0
     horizon: int | None = None
-    told: list[Told] = field(default_factory=list)
-    """What was decided, in order."""
-    rang: list[Rang] = field(default_factory=list)
-    """The alarms that rang."""
-    alarms: dict[Key, int] = field(default_factory=dict)
-    """The timers to arm: by profile, when it is due (milliseconds, UTC)."""
-    departures: list[Departure] = field(default_factory=list)
-    """Profiles that were deleted."""
-    _entries: list[Entry] = field(default_factory=list)
-    _changed: dict[Key, None] = field(default_factory=dict)
-    _filled: set[Key] = field(default_factory=set)
-    _members: dict[tuple[Key, str], int | None] = field(default_factory=dict)
-    _touched: list[Rebuild] = field(default_factory=list)
-    _rebuilt: list[Rebuild] = field(default_factory=list)
-    _gone: set[Key] = field(default_factory=set)
 
     def event(self, key: Key, event: Event) -> None:
         """Applies a live event, and in silence to what is being filled.
@@ -250,21 +209,6 @@ class Fold:
             for todo in [one for one in stored.rebuilds if one.cause == FILL]:
                 self.dismiss(todo)
 
-    def absorb(self, other: "Fold") -> None:
-        """Takes over what was gathered for other profiles."""
-        self.stored.update(other.stored)
-        self.told += other.told
-        self.rang += other.rang
-        self.alarms.update(other.alarms)
-        self._entries += other._entries
-        self._changed |= other._changed
-        self._filled |= other._filled
-        self._members.update(other._members)
-        self._touched += other._touched
-        self._rebuilt += other._rebuilt
-        self.departures += other.departures
-        self._gone |= other._gone
-
     def activate(self, key: Key, after: Plans, through: int) -> None:
         """Puts what has been filled of a profile in force, as of a moment (milliseconds, UTC)."""
         stored, before = self.stored[key], self._plan(key)
@@ -293,37 +237,6 @@ class Fold:
             self._record(key, record, flows, after.version)
         self._arm(key, stored, done.alarm, rung=False)
 
-    def close(self, key: Key) -> None:
-        """Packs a profile that this fold is done with, while what it is made of is at hand."""
-        stored = self.stored[key]
-        if key in self._changed:
-            stored.pack()
-        if key in self._filled:
-            stored.pack_fill()
-        stored.close()
-
-    def effects(self, owned: Mapping[int, Owned], position: int) -> Effects:
-        """All that was decided, to be committed under the epochs of the shards concerned."""
-        return Effects(
-            owned=owned,
-            position=position,
-            states=[
-                Saved(key, self.stored[key].pack(), self.stored[key].due_at)
-                for key in sorted(self._changed, key=_shard)
-            ],
-            fills=[
-                Filled(key, filled)
-                for key in sorted(self._filled)
-                if (filled := self.stored[key].pack_fill()) is not None
-            ],
-            members=[Member(*named, at) for named, at in self._members.items()],
-            records=self._entries,
-            touched=self._touched,
-            rebuilt=self._rebuilt,
-            departures=self.departures,
-            gone=sorted(self._gone),
-        )
-
     def _plan(self, key: Key) -> Plan:
         return self.plans[key.shard].by_workspace.get(key.workspace) or _NO_PLAN
 
@@ -351,10 +264,6 @@ class Fold:
         )
         self._fill(key, done.state)
 
-    def _fill(self, key: Key, state: ProfileState) -> None:
-        self.stored[key].fill = state
-        self._filled.add(key)
-
     def _pass(self, key: Key, stored: Stored, through: int, *, rung: bool) -> None:
         done = self._stepped(key, stored, Passed(through))
         if rung or done.records or done.alarm != stored.due_at:
@@ -374,32 +283,5 @@ class Fold:
             self._record(key, record, with_flows, self.plans[key.shard].version)
         self._arm(key, stored, done.alarm, rung=rung)
 
-    def _arm(self, key: Key, stored: Stored, alarm: int | None, *, rung: bool) -> None:
-        earlier = alarm is not None and (stored.due_at is None or alarm < stored.due_at)
-        if rung or earlier:
-            stored.due_at = alarm
-            if alarm is None:
-                self.alarms.pop(key, None)
-            else:
-                self.alarms[key] = alarm
-
-    def _record(self, key: Key, record: Record, with_flows: bool, plan_version: int) -> None:
-        self.told.append(Told(key=key, record=record))
-        payload = to_contract(record, plan_version=plan_version, with_flows=with_flows)
-        self._entries.append(
-            Entry(
-                shard=key.shard,
-                workspace=key.workspace,
-                profile=key.profile,
-                payload=payload.SerializeToString(),
-            )
-        )
-        if isinstance(record, Transition):
-            segment = self.stored[key].state.segments.get(record.segment)
-            inside = segment is not None and segment.member
-            at = segment.entered_at if segment is not None and inside else None
-            self._members[key, record.segment] = at
-
 
 _NO_PLAN = Plan(())
-_shard = itemgetter(0)

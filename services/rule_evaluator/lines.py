@@ -20,7 +20,8 @@ from hairspring.engine.records import (
 )
 from hairspring.log.port import Appended
 from hairspring.runtime.logging import get_logger
-from hairspring.services.rule_evaluator.folding import Fold, Rang, Told
+from hairspring.services.rule_evaluator.folding import Fold
+from hairspring.services.rule_evaluator.gathered import Rang, Told
 from hairspring.services.rule_evaluator.work import EventRecord, key_of
 from hairspring.store.port import Key
 from hairspring.wire.times import iso, to_ms
