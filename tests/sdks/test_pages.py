@@ -11,12 +11,16 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
+from hairspring.contracts.access.v1 import access_pb2
 from hairspring.contracts.event.v1 import event_pb2
+from hairspring.contracts.key.v1 import key_service_pb2
+from hairspring.contracts.key.v1.key_service_pb2_grpc import KeyServiceStub
 from hairspring.embedded.ports import free_port
+from hairspring.runtime.client import open_channel
 
 from tests.sdks.browser import Browser, Tab, browser
 from tests.sdks.installed import SENDERS
-from tests.support.cluster import Cluster, cluster
+from tests.support.cluster import TOKEN, Cluster, cluster
 from tests.support.waiting import eventually
 
 PATIENCE = 60.0
@@ -30,15 +34,15 @@ enter:
 OURS = "hairspring"
 SEGMENTS = "analytics"
 SHORT = (
-    '<script src="{url}/analytics.js?writeKey=shop"></script>\n<script>analytics.page()</script>'
+    '<script src="{url}/analytics.js?writeKey={key}"></script>\n<script>analytics.page()</script>'
 )
 AS_SEGMENT = """<script>
   // What Segment's own snippet leaves behind: a list of calls, and the script by its path there.
-  analytics = []; analytics._writeKey = "shop"; analytics.invoked = true;
+  analytics = []; analytics._writeKey = "{key}"; analytics.invoked = true;
   for (const name of ["track", "identify", "page", "reset"])
     analytics[name] = (...given) => analytics.push([name, ...given]);
 </script>
-<script async src="{url}/analytics.js/v1/shop/analytics.min.js"></script>
+<script async src="{url}/analytics.js/v1/{key}/analytics.min.js"></script>
 <script>analytics.page()</script>"""
 
 
@@ -112,14 +116,24 @@ async def shop(
     ) as services:
         await services.apply(ABANDONED)
         url = f"http://{address}"
-        name = SEGMENTS
+        key, name = await _write_key(services), SEGMENTS
         if sdk == OURS:
             name = OURS
-            async with ClientSession() as http, http.get(f"{url}/snippet?writeKey=shop") as answer:
+            async with ClientSession() as http, http.get(f"{url}/snippet?writeKey={key}") as answer:
                 sdk = await answer.text()
-        async with TestServer(pages(sdk.replace("{url}", url), name)) as server:
+        sdk = sdk.replace("{url}", url).replace("{key}", key)
+        async with TestServer(pages(sdk, name)) as server:
             root = str(server.make_url("")).rstrip("/")
             yield Shop(url=root, services=services, collector=url)
+
+
+async def _write_key(services: Cluster) -> str:
+    """Make a key as a shop puts it into its pages."""
+    async with open_channel(services.services["ingest"].address, TOKEN) as channel:
+        request = key_service_pb2.CreateKeyRequest(
+            workspace_id="default", name="shop", scopes=[access_pb2.SCOPE_WRITE]
+        )
+        return (await KeyServiceStub(channel).CreateKey(request)).token
 
 
 async def click(tab: Tab) -> None:
