@@ -51,9 +51,10 @@ from hairspring.services.ingest.metrics import WAITING, refresh_head
 from hairspring.services.ingest.privacy_handlers import PrivacyHandlers
 from hairspring.services.ingest.recording import Recording
 from hairspring.services.ingest.reject_handlers import RejectHandlers
-from hairspring.services.ingest.rejecting import DAY_MS, KEPT_DAYS, RejectingRecording, RejectLog
+from hairspring.services.ingest.rejecting import KEPT_DAYS, RejectingRecording, RejectLog
 from hairspring.services.ingest.replaying import Replaying
 from hairspring.wire.events import MERGED_AWAY_TAG, MERGED_TAG
+from hairspring.wire.times import DAY_MS
 
 SCHEMA = "ingest"
 MERGING = Merging(away=MERGED_AWAY_TAG, joined=MERGED_TAG)
@@ -233,7 +234,7 @@ def bounds_of(settings: IngestSettings) -> Bounds:
         batch_bytes=settings.ingest_batch_bytes,
         batch_events=settings.ingest_batch_events,
         body_bytes=max(settings.ingest_body_bytes, settings.ingest_batch_bytes),
-        farthest=int(settings.ingest_skew_days * 86_400_000),
+        farthest=int(settings.ingest_skew_days * DAY_MS),
         horizon=settings.horizon_ms,
     )
 

@@ -9,7 +9,7 @@ from hairspring.contracts.event.v1 import event_pb2, event_service_pb2, event_se
 from hairspring.runtime.errors import InvalidInput
 from hairspring.runtime.workspaces import workspace_of
 from hairspring.services.ingest.imports import Imports
-from hairspring.services.ingest.judging import check_id
+from hairspring.services.ingest.judging import check_import_id
 from hairspring.services.ingest.recording import Recording, Result, Status
 from hairspring.services.ingest.streaming import Asked, answered
 from hairspring.services.ingest.tracing import note_call
@@ -144,7 +144,7 @@ class EventHandlers(event_service_pb2_grpc.EventServiceServicer):
     ) -> event_service_pb2.FinishImportResponse:
         """Finish an import."""
         workspace = workspace_of(request.workspace_id)
-        check_id("import_id", request.import_id)
+        check_import_id(request.import_id)
         position = await self._imports.finish(
             workspace, request.import_id, with_flows=request.with_flows
         )

@@ -10,6 +10,7 @@ from hairspring.log.port import Entry
 from hairspring.log.shards import shard_of
 from hairspring.runtime.errors import InvalidInput
 from hairspring.services.ingest import told
+from hairspring.store.port import FILL
 from hairspring.wire import events
 from hairspring.wire.json import BadJson
 
@@ -119,6 +120,13 @@ def check_id(field: str, value: str) -> None:
     check_text(field, value)
     if len(named) <= _LONGEST_NOBODY and named.lower() in NOBODY:
         raise InvalidInput(f"{field} {value!r} is not an id: it stands for nobody", field=field)
+
+
+def check_import_id(value: str) -> None:
+    """Check the id of an import. Raises InvalidInput, also for what evaluators call fillings."""
+    check_id("import_id", value)
+    if value == FILL:
+        raise InvalidInput(f"import_id {value!r} is taken; choose another", field="import_id")
 
 
 def check_text(field: str, value: str) -> None:

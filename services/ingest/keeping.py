@@ -5,10 +5,10 @@ import asyncio
 import asyncpg
 from hairspring.log.retention import Retention, Trimmed
 from hairspring.runtime.logging import get_logger
+from hairspring.wire.times import DAY_MS
 
 LOOK_SECONDS = 600.0
 FIRST_LOOK_SECONDS = 5.0
-DAY_MS = 86_400_000
 
 _REPORT = """/* report_progress */
 INSERT INTO {schema}.subscribers AS s (subscriber, position, reported_at)

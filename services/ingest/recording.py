@@ -61,7 +61,7 @@ class Recording:
         self, workspace: str, import_id: str, events: Sequence[event_pb2.Event]
     ) -> list[Result]:
         """Record history under an import. Raises InvalidInput, and Conflict once it is finished."""
-        judging.check_id("import_id", import_id)
+        judging.check_import_id(import_id)
         judged = [
             judging.judge_imported(
                 event, workspace=workspace, shards=self._shards, import_id=import_id

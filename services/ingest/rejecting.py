@@ -19,7 +19,6 @@ from hairspring.services.ingest.recording import Recording, Result, Status
 CALL, BODY, EVENT = "call", "body", "event"
 """How something came: as a call over HTTP, as a body with no calls in it, as an event of gRPC."""
 
-DAY_MS = 86_400_000
 KEPT_DAYS = 7
 MOST_PAYLOAD = 64 * 1024
 """The most bytes that are kept of what was sent."""

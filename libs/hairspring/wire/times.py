@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+DAY_MS = 86_400_000
+
 _EPOCH = datetime(1970, 1, 1)
 
 EARLIEST_MS = -62_135_596_800_000

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from hairspring.services.ingest.rejecting import DAY_MS, Reject
+from hairspring.services.ingest.rejecting import Reject
+from hairspring.wire.times import DAY_MS
 
 _COLUMNS = (
     "workspace, received_at, source, code, problem, message_id, profile, kind, cut, envelope,"

@@ -13,7 +13,7 @@ from hairspring.services.ingest.collecting.normalising import Refused, message_i
 from hairspring.services.ingest.collecting.refusals import Rejected, Tell
 from hairspring.services.ingest.metrics import TIMES, TOO_OLD, count_events
 from hairspring.services.ingest.recording import Recording, Result, Status
-from hairspring.wire.times import to_ms
+from hairspring.wire.times import DAY_MS, to_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +24,8 @@ class Bounds:
     batch_bytes: int = 512 * 1024
     batch_events: int = 2_500
     body_bytes: int = 1024 * 1024
-    farthest: int = 7 * 86_400_000
-    horizon: int = 90 * 86_400_000
+    farthest: int = 7 * DAY_MS
+    horizon: int = 90 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from hairspring.services.ingest.collecting.kinds import Kind, kind_of
 from hairspring.services.ingest.collecting.timing import Times, time_of
 from hairspring.services.ingest.judging import check_id
 from hairspring.wire.events import PROFILE_ALIASED
-from hairspring.wire.times import set_ms
+from hairspring.wire.times import DAY_MS, set_ms
 
 VIEWS = {Kind.PAGE: "Page Viewed", Kind.SCREEN: "Screen Viewed"}
 GROUP_JOINED = "Group Joined"
@@ -21,7 +21,6 @@ GROUP_JOINED = "Group Joined"
 OURS = ("Hairspring", "Segment.io", "RudderStack")
 """The names under `integrations` by which a sender means us."""
 
-DAY_MS = 86_400_000
 
 _TYPES = {
     Kind.IDENTIFY: event_pb2.EVENT_TYPE_IDENTIFY,

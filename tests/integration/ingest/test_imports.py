@@ -73,8 +73,9 @@ async def test_running_an_import_again_appends_nothing_twice(service: Ingest) ->
 
 
 async def test_an_import_that_never_began_cannot_finish(service: Ingest) -> None:
-    """An unknown import is NOT_FOUND; an id that is none is INVALID_ARGUMENT."""
+    """An unknown import is NOT_FOUND; an id that is none, or is taken, is INVALID_ARGUMENT."""
     for import_id, code in [
+        ("fill", grpc.StatusCode.INVALID_ARGUMENT),
         ("may", grpc.StatusCode.NOT_FOUND),
         ("", grpc.StatusCode.INVALID_ARGUMENT),
         ("a\0b", grpc.StatusCode.INVALID_ARGUMENT),
@@ -82,6 +83,13 @@ async def test_an_import_that_never_began_cannot_finish(service: Ingest) -> None
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await finish(service, import_id)
         assert caught.value.code() == code
+
+
+async def test_an_import_does_not_take_the_name_of_a_filling(service: Ingest) -> None:
+    """What waits to be filled is called so where imports wait."""
+    with pytest.raises(grpc.aio.AioRpcError, match="'fill' is taken; choose another"):
+        await add(service, "fill", event(message_id="m1"))
+    assert await service.read() == []
 
 
 async def test_an_import_of_nothing_can_finish(service: Ingest) -> None:
