@@ -18,12 +18,12 @@ from hairspring.runtime.logging import get_logger
 from hairspring.services.rule_evaluator.adapters.event_log import EventLog
 from hairspring.services.rule_evaluator.adopting import Adopting
 from hairspring.services.rule_evaluator.alarms import Alarms
-from hairspring.services.rule_evaluator.histories import Found, Histories
+from hairspring.services.rule_evaluator.background import Background
+from hairspring.services.rule_evaluator.histories import Histories
 from hairspring.services.rule_evaluator.lines import Detail
 from hairspring.services.rule_evaluator.metrics import FAILURES, TURN_SECONDS
 from hairspring.services.rule_evaluator.plans import PlanBook
 from hairspring.services.rule_evaluator.quarantine import Quarantine
-from hairspring.services.rule_evaluator.setting_aside import may_be_poison
 from hairspring.services.rule_evaluator.turns import Turns
 from hairspring.services.rule_evaluator.work import (
     Inbox,
@@ -32,16 +32,11 @@ from hairspring.services.rule_evaluator.work import (
     TermEnded,
     Turn,
     Wake,
-    portions,
 )
-from hairspring.store.port import FILL, Effects, Key, Rebuild, SegmentStore
+from hairspring.store.port import Effects, Key, SegmentStore
 
 CHECKPOINT_POSITIONS = 20_000
 CHECKPOINT_SECONDS = 2.0
-REBUILDS_AT_ONCE = 100
-#: What is filled takes one part in so many of the time while there is live work.
-FILLING_SHARE = 4
-LIVE_SECONDS = 0.25  #: How recent work has to be for that.
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 QUESTION_WAITS_MS = 500
@@ -75,7 +70,7 @@ class Term:
         self._clock = clock
         self._lateness = lateness
         self._horizon = horizon
-        self._histories = Histories(events, horizon, self.owned)
+        histories = Histories(events, horizon, self.owned)
         self.over = False
         self.may_divide = False
         self._slow: int | None = None
@@ -93,7 +88,7 @@ class Term:
         self._turns = Turns(
             self.owned,
             store=store,
-            histories=self._histories,
+            histories=histories,
             alarms=alarms,
             adopting=self._adopting,
             quarantine=self._quarantine,
@@ -102,9 +97,15 @@ class Term:
             horizon=horizon,
             detail=detail,
         )
-        self._live_at = 0.0
+        self._background = Background(
+            self.owned,
+            store=store,
+            histories=histories,
+            inbox=self._inbox,
+            adopting=self._adopting,
+            quarantine=self._quarantine,
+        )
         self._resting_until = 0.0
-        self._rebuilds_noticed = asyncio.Event()
         self._checkpoint = self._inbox.position
         self._checkpoint_due = False
         self._finishing = False
@@ -138,14 +139,13 @@ class Term:
 
     async def run(self) -> None:
         """Serves the shards until something fails, or until the end that `finish` asked for."""
-        self._rebuilds_noticed.set()
         try:
             await self._adopting.begin()
             await self._quarantine.begin()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(), name="read-events")
                 tasks.create_task(self._take_turns(), name="turns")
-                tasks.create_task(self._fold_in_background(), name="rebuilds")
+                tasks.create_task(self._background.run(), name="rebuilds")
                 tasks.create_task(self._adopting.run(), name="fills")
                 tasks.create_task(self._watch_crowding(), name="crowding")
                 tasks.create_task(self._quarantine.run(self._inbox), name="quarantine")
@@ -254,7 +254,7 @@ class Term:
         try:
             if turn.finishing:
                 await self._turns.finish_import(turn)
-                self._rebuilds_noticed.set()
+                self._background.notice()
             else:
                 await self._turns.do(turn)
         except BaseException as error:
@@ -265,45 +265,10 @@ class Term:
         ended = asyncio.get_running_loop().time()
         TURN_SECONDS.observe(ended - began)
         if turn.records or turn.wakes:
-            self._live_at = ended
+            self._background.note_live()
         if turn.folding is not None:
             turn.folding.seconds = ended - began
         turn.settle()
-
-    async def _fold_in_background(self) -> None:
-        """Reads the histories of waiting rebuilds and has them folded, a few at a time."""
-        time = asyncio.get_running_loop().time
-        while True:
-            self._rebuilds_noticed.clear()
-            while ready := await self._store.ready(list(self.owned), REBUILDS_AT_ONCE):
-                began = time()
-                histories = await self._read_ahead(ready)
-                taken = time() - began
-                for folding in portions(ready, histories):
-                    self._inbox.fold(folding)
-                    await folding.done
-                    if ready[0].cause == FILL:
-                        await asyncio.sleep(self._rest(taken + folding.seconds))
-                        taken = 0.0
-            self._histories.let_go()
-            self._adopting.notice()
-            await self._rebuilds_noticed.wait()
-
-    def _rest(self, taken: float) -> float:
-        """How many seconds live work has to itself after what took so long for a filling."""
-        live = asyncio.get_running_loop().time() - self._live_at < LIVE_SECONDS
-        return (FILLING_SHARE - 1) * taken if live else 0.0
-
-    async def _read_ahead(self, ready: Sequence[Rebuild]) -> Found:
-        """Reads the histories of rebuilds; what cannot be read is left to the turn to set aside."""
-        todo = [rebuild for rebuild in ready if rebuild.key not in self._quarantine.held]
-        try:
-            stored = await self._store.load({rebuild.key for rebuild in todo})
-            return await self._histories.read_ahead(todo, stored)
-        except Exception as error:
-            if not may_be_poison(error):
-                raise
-            return {}
 
     async def _adopt_next(self) -> bool:
         """Has shards judge by the next plan version from the next position on, if they can."""
@@ -317,10 +282,10 @@ class Term:
         await self._turns.adopt(step, position)
         taken = loop.time() - began
         self._adopting.adopted(step, taken)
-        if rest := self._rest(taken):
+        if rest := self._background.rest(taken):
             self._resting_until = loop.time() + rest
             loop.call_later(rest, self._inbox.bell.set)
-        self._rebuilds_noticed.set()
+        self._background.notice()
         return True
 
     async def _keep_checkpoints(self) -> None:
