@@ -87,6 +87,8 @@ class Deleting:
             )
             number = await self._log.count_deletion(connection)
             places = await self._places(workspace, profile)  # as they stay from here on
+            if late := [name for _, name in places if name not in ids]:
+                rejects += await self._rejects.erase_in(connection, workspace, late)
             await self._log.unlink_in(connection, workspace, places)
             entries = [
                 Entry(
