@@ -94,6 +94,27 @@ async def test_what_was_refused_of_her_goes_with_her(service: Ingest) -> None:
     assert [one.profile_id for one in await rejects_of(service)] == ["bo"]
 
 
+async def test_an_id_that_joins_meanwhile_goes_with_her(
+    service: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was refused of an id that becomes hers while she is being deleted is erased as well."""
+    await service.track(event("ada"), event("visitor", name=""), event("bo", name=""))
+    erase_in = PostgresLog.erase_in
+
+    async def join_first(*given: Any, **more: Any) -> int:
+        monkeypatch.setattr(PostgresLog, "erase_in", erase_in)
+        identify = event_pb2.EVENT_TYPE_IDENTIFY
+        await service.track(event("ada", type=identify, anonymous_id="visitor", name=""))
+        return await erase_in(*given, **more)
+
+    monkeypatch.setattr(PostgresLog, "erase_in", join_first)
+
+    receipt = await delete(service, "ada")
+
+    assert ("rejects", 1) in [(one.kind, one.count) for one in receipt.parts[0].erased]
+    assert [one.profile_id for one in await rejects_of(service)] == ["bo"]
+
+
 async def test_every_replica_and_every_start_knows_who_is_gone(
     service: Ingest, database_url: str
 ) -> None:
