@@ -7,12 +7,14 @@ from hairspring.engine.plan import Plan
 
 from tests.benchmarks.shop import NAMES
 
-#: Sixty look at one event, twenty at two, and twenty are made of others.
+#: Sixty look at one event, twenty at two, and twenty are made of others. In the pipeline a profile
+#: has an event every five seconds or so: with ten seconds for a sequence, one event in fifteen to
+#: twenty changes a membership all along.
 _CONDITIONS = (
     'performed: {{event: {one}, times: ">= 10", within: 30d}}',
     'aggregate: {{event: {one}, of: properties.price, fn: sum, is: ">= 2500", within: 90d}}',
     "inactive: {{event: {one}, for: 30d}}",
-    "sequence: {{steps: [{{event: {one}}}, {{event: {other}}}], within: 10m, recent: 60d}}",
+    "sequence: {{steps: [{{event: {one}}}, {{event: {other}}}], within: 10s, recent: 60d}}",
     "all: [{{segment: s{first:04d}}}, {{segment: s{second:04d}}}]",
 )
 #: The same by kind; the number makes each a definition of its own.

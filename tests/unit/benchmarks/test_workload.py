@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import islice
+from random import Random
 
 from hairspring.contracts.event.v1 import event_service_pb2
 from hairspring.engine.events import Event
@@ -33,20 +35,24 @@ def test_requests_hold_what_senders_would_send() -> None:
 
 
 def test_one_event_in_twenty_changes_a_membership() -> None:
-    """For profiles with the past that is stored, about five events in a hundred do."""
-    plan, known = definitions.plan(), kinds()
+    """For profiles with the past that is stored, five to eight in a hundred do for five minutes.
+
+    At 20,000 events a second over 100,000 profiles, each has one every five seconds.
+    """
+    plan, known, random = definitions.plan(), kinds(), Random(1)
     changes = events = 0
-    for number, past in enumerate(pasts(plan, now=NOW)):
-        state = decode(past.state)
+    for past in islice(pasts(plan, now=NOW), 100):
+        state, time = decode(past.state), NOW
         assert past.due_at is None or past.due_at > NOW
-        for more in range(2):
-            name, properties = known[(number * 7 + more * 1_001) % len(known)]
-            event = Event(name, NOW + more, 1 + more, NOW + more, properties=properties)
+        for order in range(1, 61):
+            time += random.randrange(1, 10_000)
+            name, properties = random.choice(known)
+            event = Event(name, time, order, time, properties=properties)
             state, records, _ = step(state, event, plan)
             changes += sum(isinstance(record, Transition) for record in records)
             events += 1
 
-    assert 0.02 < changes / events < 0.1
+    assert 0.05 < changes / events < 0.08
 
 
 def test_what_a_process_takes_is_counted() -> None:

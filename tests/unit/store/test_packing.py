@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import msgspec
@@ -83,6 +84,37 @@ def test_what_cannot_be_read_says_why(stored: bytes, said: str) -> None:
     """A state of a later version, or a damaged one, is refused."""
     with pytest.raises(UnreadableState, match=said):
         encoding.decode(stored)
+
+
+def test_large_states_are_compressed() -> None:
+    """Runs over the same events take little more than one of them; what is read is the same."""
+    random = Random(1)
+    times = [1_700_000_000_000 + random.randrange(10**9) for _ in range(24)]
+    orders = [random.randrange(10**6) for _ in range(24)]
+    one = ProfileState(streams={"a": Run([*times], [*orders])})
+    many = ProfileState(streams={name: Run([*times], [*orders]) for name in "abcdefgh"})
+
+    stored = encoding.encode(many)
+
+    assert len(stored) < 2 * len(encoding.encode(one))
+    assert encoding.decode(stored) == many
+
+
+@pytest.mark.parametrize("cut", [1, 4, 5, 6, 100])
+def test_a_damaged_block_says_so(cut: int) -> None:
+    """One that was cut off, that holds something else, or that says it holds gigabytes."""
+    runs = {name: Run([*range(10**9, 10**9 + 31)], [*range(31)]) for name in map(str, range(20))}
+    stored = encoding.encode(ProfileState(streams=runs))
+    assert stored[:1] == b"\xc1"
+
+    for damaged in (
+        stored[:cut],
+        stored[:5] + b"\xff" * len(stored[5:]),
+        b"\xc1" + b"\xff\xff\xff\x7f" + stored[5:],
+        b"\xc1" + b"\xff\xff\xff\xff" + stored[5:],
+    ):
+        with pytest.raises(UnreadableState, match="cannot be read"):
+            encoding.decode(damaged)
 
 
 def test_runs_of_every_length_come_back_in_their_order() -> None:
