@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -23,7 +24,7 @@ class _Store:
     async def load(self, keys: Collection[Key]) -> dict[Key, Stored]:
         """Read profiles."""
         self.read += keys
-        state = ProfileState(traits={"note": (1, 1, "x" * 3_000)})
+        state = ProfileState(traits={"note": (1, 1, Random(1).randbytes(1_500).hex())})
         return {key: Stored(state=encode(state)) for key in keys}
 
 
