@@ -27,9 +27,9 @@ class Figures:
     events: float = 1e6  #: a second
     cells: float = 64
     # measured, µs of a core for an event
-    all_us: float = 147.0  #: with the load generator, after five minutes at full speed
-    evaluator_us: float = 65.0
-    ingest_us: float = 20.0
+    all_us: float = 103.0  #: with the load generator, after five minutes at full speed
+    evaluator_us: float = 55.0
+    ingest_us: float = 15.0
     lane_us: float = 8.0  #: under the lane's lock, repeats included
     # measured, of a timer
     schedule_us: float = 2.1  #: of Valkey
