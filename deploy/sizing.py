@@ -36,14 +36,14 @@ class Figures:
     claim_us: float = 3.6  #: of Valkey
     timer_bytes: float = 93.0
     # measured, bytes
-    row: float = 1_709.0  #: of a profile with a state of `row_state`, indexes included
-    row_state: float = 898.0
-    log: float = 458.0
-    repeat: float = 87.0
-    record: float = 415.0  #: of what the evaluator tells
-    wal: float = 735.0 + 1_225.0
-    wal_page: float = 10_950.0 - 1_225.0  #: more, where a page is touched first after a checkpoint
-    records: float = 0.043  #: that an event brings about
+    row: float = 1_719.0  #: of a profile with a state of `row_state`, indexes included
+    row_state: float = 900.0
+    log: float = 404.0
+    repeat: float = 84.0
+    record: float = 379.0  #: of what the evaluator tells
+    wal: float = 685.0 + 1_222.0
+    wal_page: float = 9_638.0 - 1_222.0  #: more, where a page is touched first after a checkpoint
+    records: float = 0.064  #: that an event brings about
     filled: float = 530.0  #: profiles a second and cell, when a segment changes
     # assumed
     state: float = 1_600.0  #: of a profile with 200 remembered events

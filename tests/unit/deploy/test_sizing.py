@@ -35,8 +35,8 @@ def test_other_figures_give_other_answers() -> None:
     usual, twice = told(), told("--cells", "128")
     assert "15.6 million" in usual
     assert "7.8 million" in twice
-    assert re.search(r"cores in all +294", twice)
-    assert re.search(r"cores in all +147", told("--load", "1"))
+    assert re.search(r"cores in all +206", twice)
+    assert re.search(r"cores in all +103", told("--load", "1"))
 
 
 def test_no_figure_is_without_effect() -> None:
