@@ -67,7 +67,7 @@ class Deleting:
         return await self._the_same(workspace, deletion_id, profile)
 
     async def _delete(self, workspace: str, profile: str, deletion_id: str) -> None:
-        """Erase the first of what there is and append the record, in one transaction.
+        """Erase some of what there is and append the record, in one transaction.
 
         All ids that stand for the profile go with it, each by a record and a deletion of its own,
         and stand for nobody from then on. The lane is locked once the deletion is counted, so what

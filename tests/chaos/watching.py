@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from hairspring.database.pool import DRIVER_ERRORS
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 _LOOK_SECONDS = 0.02
 _ANSWER_SECONDS = 2.0
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+AWAY = DRIVER_ERRORS
 
 
 class Watch:

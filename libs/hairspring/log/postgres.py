@@ -38,29 +38,6 @@ _UNKNOWN = "HS001"
 
 _COLUMNS = "position, shard, workspace, profile, accepted_at, payload"
 
-# The index is on the hash and on which million of the log a record stands in. A bare position would
-# tempt Postgres, while it has no statistics of a partition, to read all of its primary key.
-_SAME_PROFILE = (
-    "hashtextextended(l.profile, l.shard) = hashtextextended(p.profile, p.shard)"
-    " AND l.shard = p.shard AND l.profile = p.profile"
-)
-_HISTORY = f"""
-SELECT r.* FROM unnest($1::int[], $2::text[]) AS p (shard, profile) CROSS JOIN LATERAL (
-    SELECT {_COLUMNS} FROM {{schema}}.log AS l
-    WHERE {_SAME_PROFILE} AND l.workspace = $3 AND l.position + 0 > $4 AND l.position + 0 <= $5
-      AND l.position >> 20 >= $4 >> 20 AND l.position >> 20 <= {{last}}
-    ORDER BY l.position LIMIT $6
-) AS r ORDER BY r.position LIMIT $6
-"""
-# Who goes on reading has more than a page. All of a million is read to be sorted, so it is looked
-# up first in which of them the page ends.
-_LAST_OF_PAGE = f"""coalesce((SELECT max(known.million) FROM (
-    SELECT l.position >> 20 AS million FROM {{schema}}.log AS l
-    WHERE {_SAME_PROFILE} AND l.workspace = $3 AND l.position + 0 > $4
-      AND l.position >> 20 >= $4 >> 20
-    ORDER BY l.position >> 20 LIMIT $6
-) AS known), 0)"""
-
 
 class PostgresLog(Log):
     """A log in the tables of a schema, which were made with `migrate(pool, schema, MIGRATIONS)`.
@@ -144,14 +121,8 @@ class PostgresLog(Log):
         limit: int,
     ) -> int:
         """Erase some records, found by the index on profiles."""
-        done = await connection.execute(
-            f"/* erase */ UPDATE {self._schema}.log SET payload = '', profile = $6"
-            f" WHERE position = ANY (ARRAY("
-            "  SELECT r.position FROM unnest($1::int[], $2::text[]) AS p (shard, profile)"
-            f" CROSS JOIN LATERAL (SELECT l.position FROM {self._schema}.log AS l"
-            f"   WHERE {_SAME_PROFILE} AND l.workspace = $3"
-            "   AND l.position + 0 < $4 AND l.position <> ALL ($5::bigint[]) LIMIT $7) AS r"
-            "  LIMIT $7))",
+        erased: int = await connection.fetchval(
+            f"/* erase */ SELECT {self._schema}.log_erase($1, $2, $3, $4, $5, $6, $7)",
             [shard for shard, _ in places],
             [profile for _, profile in places],
             workspace,
@@ -160,7 +131,7 @@ class PostgresLog(Log):
             ERASED,
             limit,
         )
-        return int(done.rpartition(" ")[2])
+        return erased
 
     async def unlink_in(self, connection: Any, workspace: str, places: Sequence[Place]) -> None:
         """Delete the links, and count how many there are less."""
@@ -216,7 +187,8 @@ class PostgresLog(Log):
         if len(profiles) != len(shards):
             raise ValueError("there is to be one shard for each profile")
         rows = await self._pool.fetch(
-            _history_sql(self._schema, goes_on=after > 0),
+            f"/* history */ SELECT {_COLUMNS}"
+            f" FROM {self._schema}.log_history($1, $2, $3, $4, $5, $6)",
             list(shards),
             list(profiles),
             workspace,
@@ -324,12 +296,6 @@ def _append_sql(schema: str, function: str, count: int, checked: bool) -> str:
     arguments = ", ".join(f"${number}" for number in range(1, count + 1))
     known = f" WHERE {schema}.log_knows(${count + 1})" if checked else ""
     return f"/* append */ SELECT positions, accepted FROM {schema}.{function}({arguments}){known}"
-
-
-@cache
-def _history_sql(schema: str, *, goes_on: bool) -> str:
-    last = _LAST_OF_PAGE if goes_on else "$5 >> 20"
-    return f"/* history */ {_HISTORY}".format(schema=schema, last=last.format(schema=schema))
 
 
 def _naming(entries: Sequence[Entry]) -> list[Any]:

@@ -32,6 +32,7 @@ _MARK = b"\xc1"
 _HEAD = 5
 #: States with so many bytes are compressed, if that makes them smaller.
 _LARGE = 1_800
+_DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError)
 _MOST_RATIO = 255  #: No LZ4 block becomes larger than so many times its size.
 
 _Runs = dict[str, Run]
@@ -105,7 +106,7 @@ def decode(stored: bytes) -> ProfileState:
         stored = _uncompressed(stored)
     try:
         version, clock, born_at, streams, keyed, long, long_keyed, rest = _decode(stored)
-    except msgspec.MsgspecError as error:
+    except _DAMAGED as error:
         return _decoded_earlier(stored, error)
     if version != FORMAT:
         raise _unknown(version)
@@ -144,14 +145,14 @@ def _put_back(runs: _Runs, long: Mapping[str, Packed]) -> None:
         runs[key] = Run(*unpack(packed))
 
 
-def _decoded_earlier(stored: bytes, error: msgspec.MsgspecError) -> ProfileState:
+def _decoded_earlier(stored: bytes, error: Exception) -> ProfileState:
     """Reads what an earlier version has written, in which all runs were packed."""
     try:
         version = _decode_any(stored)[:1]
         if version and version[0] not in (*_EARLIER, FORMAT):
             raise _unknown(version[0])
         _, clock, born_at, streams, keyed, folded, segments, traits, tags = _decode_earlier(stored)
-    except msgspec.MsgspecError:
+    except _DAMAGED:
         raise UnreadableState(f"a stored state cannot be read: {error}") from error
     return ProfileState(
         clock,

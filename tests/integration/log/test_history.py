@@ -49,6 +49,22 @@ async def test_only_its_own_records_are_read(opened: OpenedLog) -> None:
     assert await _looked_at(opened) - before <= 20
 
 
+async def test_what_is_read_grows_with_what_is_given(opened: OpenedLog) -> None:
+    """To read a long history in pages does not read it anew for each of them."""
+    for number in range(16):
+        await opened.pool.execute(
+            f"UPDATE {SCHEMA}.lane SET head = $1 WHERE head < $1", number * MILLION
+        )
+        await opened.log.append([entry("a")] * 250 + [entry(f"p{number}")] * 250)
+    before, after, given = await _looked_at(opened), 0, 0
+
+    while page := await _page(opened, after, 250):
+        after, given = page[-1].position, given + len(page)
+
+    assert given == 4_000
+    assert await _looked_at(opened) - before < 5 * given
+
+
 async def _page(
     opened: OpenedLog, after: int, limit: int, through: int | None = None
 ) -> list[Record]:

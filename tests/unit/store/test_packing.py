@@ -76,6 +76,10 @@ def test_what_an_earlier_version_wrote_is_read(version: int) -> None:
         (msgspec.msgpack.encode((99, 8, 5, {}, {}, {}, {}, {}, {})), "format 99"),
         (msgspec.msgpack.encode((99, 8)), "format 99"),
         (msgspec.msgpack.encode((4, 8, 5, {}, {}, {}, {})), "cannot be read"),
+        (
+            msgspec.msgpack.encode((4, 8, 5, {"é": 1}, {}, {}, {}, [])).replace(b"\xc3", b"\xff"),
+            "read",
+        ),
         (b"\xff\x00", "cannot be read"),
         (b"", "cannot be read"),
     ],

@@ -2,9 +2,83 @@
 -- Postgres keeps equal keys once, so that a record takes some 10 to 30 bytes of the index instead of 75,
 -- and what an append changes of it stays in memory much longer. To build it takes some seconds for a
 -- million records, while nobody can append.
-CREATE INDEX log_by_profile_hash ON {schema}.log (hashtextextended(profile, shard), (position >> 20));
+CREATE INDEX log_by_profile_hash ON {schema}.log (
+    hashtextextended(profile, hashtextextended(workspace, shard)), (position >> 20)
+);
 
 DROP INDEX {schema}.log_by_profile;
+
+-- The records of profiles behind `after` and up to `through`, in the order of the log. Within a million
+-- the index has no order, so all that a profile has there is read to be sorted: it is looked up first in
+-- which million the page ends. The settings keep the plan to walks along the index, which end with the
+-- page, also while there are no statistics of a partition; a bare position would tempt it to the primary
+-- key.
+CREATE FUNCTION {schema}.log_history(
+    shards int[], profiles text[], space text, after bigint, through bigint, most int
+)
+RETURNS TABLE (
+    "position" bigint, shard int, workspace text, profile text, accepted_at bigint, payload bytea
+)
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
+SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN QUERY
+    SELECT r."position", r.shard, r.workspace, r.profile, r.accepted_at, r.payload
+    FROM unnest(shards, profiles) AS p (shard, profile)
+    CROSS JOIN LATERAL (
+        SELECT max(k.million) AS million FROM (
+            SELECT l."position" >> 20 AS million FROM {schema}.log AS l
+            WHERE hashtextextended(l.profile, hashtextextended(l.workspace, l.shard))
+                  = hashtextextended(p.profile, hashtextextended(space, p.shard))
+              AND l."position" >> 20 >= after >> 20 AND l."position" >> 20 <= through >> 20
+              AND l.shard = p.shard AND l.workspace = space AND l.profile = p.profile
+              AND l."position" + 0 > after AND l."position" + 0 <= through
+            ORDER BY l."position" >> 20 LIMIT most
+        ) AS k
+    ) AS ends
+    CROSS JOIN LATERAL (
+        SELECT l."position", l.shard, l.workspace, l.profile, l.accepted_at, l.payload
+        FROM {schema}.log AS l
+        WHERE hashtextextended(l.profile, hashtextextended(l.workspace, l.shard))
+              = hashtextextended(p.profile, hashtextextended(space, p.shard))
+          AND l."position" >> 20 >= after >> 20 AND l."position" >> 20 <= ends.million
+          AND l.shard = p.shard AND l.workspace = space AND l.profile = p.profile
+          AND l."position" + 0 > after AND l."position" + 0 <= through
+        ORDER BY l."position" + 0 LIMIT most
+    ) AS r
+    ORDER BY r."position" LIMIT most;
+END
+$$;
+
+-- Takes payload and profile from some of the records of profiles that stand before `before`, but for
+-- those to `keep`; answers from how many. They are found as in log_history, in no order.
+CREATE FUNCTION {schema}.log_erase(
+    shards int[], profiles text[], space text, before bigint, keep bigint[], erased text, most int
+) RETURNS bigint
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    found  bigint[];
+    count_ bigint;
+BEGIN
+    found := ARRAY(
+        SELECT r."position" FROM unnest(shards, profiles) AS p (shard, profile)
+        CROSS JOIN LATERAL (
+            SELECT l."position" FROM {schema}.log AS l
+            WHERE hashtextextended(l.profile, hashtextextended(l.workspace, l.shard))
+                  = hashtextextended(p.profile, hashtextextended(space, p.shard))
+              AND l.shard = p.shard AND l.workspace = space AND l.profile = p.profile
+              AND l."position" + 0 < before AND l."position" <> ALL (keep)
+            LIMIT most
+        ) AS r LIMIT most
+    );
+    UPDATE {schema}.log AS l SET payload = '', profile = erased WHERE l."position" = ANY (found);
+    GET DIAGNOSTICS count_ = ROW_COUNT;
+    RETURN count_;
+END
+$$;
 
 -- As before, but for the index. Makes an id part of a profile. Answers what it was until then (the id,
 -- or the profile that it had stood for), or null where nothing is to be done; `recorded` says whether
@@ -16,7 +90,9 @@ CREATE OR REPLACE FUNCTION {schema}.log_join(
     in_hand bigint, in_hand_known boolean, head bigint, accepted bigint, most_ids int, most_records int,
     OUT was_shard int, OUT was text, OUT recorded boolean
 )
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     link      {schema}.links%ROWTYPE;
     linked    boolean;
@@ -33,7 +109,8 @@ BEGIN
     END IF;
     SELECT count(*), bool_and(s.anonymous IS TRUE) INTO records, anonymous FROM (
         SELECT l.anonymous FROM {schema}.log AS l
-        WHERE hashtextextended(l.profile, l.shard) = hashtextextended(link_id, link_shard)
+        WHERE hashtextextended(l.profile, hashtextextended(l.workspace, l.shard))
+              = hashtextextended(link_id, hashtextextended(space, link_shard))
           AND l.shard = link_shard AND l.workspace = space AND l.profile = link_id
         LIMIT CASE WHEN asked THEN 1 ELSE most_records + 1 END
     ) AS s;
