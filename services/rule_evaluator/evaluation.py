@@ -7,6 +7,7 @@ import asyncpg
 from hairspring.database.notices import Notices, wait_until_set
 from hairspring.database.pool import DRIVER_ERRORS, DatabaseUnavailable
 from hairspring.ownership.port import Fenced, Owned, Ownership
+from hairspring.runtime.cancelling import kept
 from hairspring.runtime.errors import Unavailable
 from hairspring.runtime.logging import get_logger
 from hairspring.services.rule_evaluator.lanes import Lanes
@@ -54,8 +55,8 @@ class Evaluation:
             began = time()
             # In a task of its own: up to Python 3.12 a group whose member fails leaves the task
             # that waits for it marked as cancelled, and then this one would take it for an end.
-            as_planned = await asyncio.create_task(self._serve(owned), name="serving")
-            _honour_cancellation()
+            # A term that fails just as this is to end would swallow that.
+            as_planned = await kept(asyncio.create_task(self._serve(owned), name="serving"))
             if as_planned or time() - began > CALM_SECONDS:
                 pause = FIRST_PAUSE
             if as_planned:
@@ -141,13 +142,6 @@ async def _first_of(*events: asyncio.Event) -> None:
     finally:
         for task in waiting:
             task.cancel()
-
-
-def _honour_cancellation() -> None:
-    """Ends this task if that was asked for: a term that fails just then swallows it."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 class NotOwned(Unavailable):

@@ -11,6 +11,7 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 
 from hairspring.ownership.port import Owned
+from hairspring.runtime.cancelling import kept
 from hairspring.runtime.errors import Unavailable
 from hairspring.runtime.logging import get_logger
 from hairspring.services.rule_evaluator.term import Term
@@ -85,8 +86,9 @@ class Lanes:
     async def _serve(self, term: Term) -> None:
         """Serves one lane; where it is to be divided, goes on with its parts."""
         try:
-            # In a task of its own, for the reason that is told in `evaluation.py`.
-            await asyncio.create_task(term.run(), name="term")
+            # In a task of its own, for the reason that is told in `evaluation.py`. Where all lanes
+            # are ended just as this one is to be divided, its parts would go on for ever.
+            await kept(asyncio.create_task(term.run(), name="term"))
         except ExceptionGroup as errors:
             slow = errors.subgroup(SlowShard)
             if slow is None or errors.split((SlowShard, TermEnded))[1] is not None:

@@ -50,6 +50,8 @@ FOUND = {
     3102976: "a run ended as if she had left: an answer knew of a merge before the log was read",
     3103864: "the same, with two runs",
     3104774: "a run waited for ever: to ask about a former id took two barriers in turn",
+    8024943: "a lane was divided as all lanes were ended: it went on, and the others had nobody",
+    8025849: "the same, while another call to Postgres was lost",
     3103878: "questions waited too long: an evaluator asked by its own clock, seconds ahead",
 }
 

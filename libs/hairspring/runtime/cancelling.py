@@ -13,6 +13,7 @@ async def kept(work: Awaitable[T]) -> T:
     `asyncio.wait_for` of Python 3.11 gives its result instead, where the cancellation comes in the
     moment between the end of the work and the waking of whoever waits for it. Libraries that we
     call use it: the client of Redis for each command that it sends, aiosmtplib for each answer.
+    Likewise a task of ours that fails in that moment gives its error.
     Who is cancelled once and loses that goes on for ever, and so does whoever waits for its end.
     """
     task = asyncio.current_task()
