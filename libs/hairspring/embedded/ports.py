@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+from collections import deque
 
 from hairspring.embedded.errors import EmbeddedError, PortTaken
 
@@ -14,12 +15,19 @@ LOOPBACK = "127.0.0.1"
 _FIRST, _LAST = 15_000, 31_999
 _ATTEMPTS = 200
 
+#: What this process was given lately: whoever asked may not have begun to listen yet.
+_given: deque[int] = deque(maxlen=1_000)
+
 
 def free_port(host: str = LOOPBACK) -> int:
-    """Find a port on which nothing listens now; raises `EmbeddedError` if none is found."""
+    """Find a port on which nothing listens now, none that was given lately.
+
+    Raises `EmbeddedError` if none is found.
+    """
     for _ in range(_ATTEMPTS):
         port = random.randint(_FIRST, _LAST)
-        if is_free(port, host):
+        if port not in _given and is_free(port, host):
+            _given.append(port)
             return port
     raise EmbeddedError(
         f"No free port between {_FIRST} and {_LAST} on {host}. Name one, or stop what uses them."
