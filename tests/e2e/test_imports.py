@@ -58,10 +58,13 @@ async def test_an_import_that_broke_off_is_run_again(up: Up, again: str) -> None
     else:
         said = await shell.run("import", "-", stdin=content)
     told = json.loads(said.out)
+    assert told["evaluated"], said.errors
     assert told["repeated"] >= 500
     assert told["accepted"] + told["repeated"] == 862
     simulated = lines((await shell.run("simulate", "-f", "carts.yaml", f"{again}.jsonl")).out)
-    recorded = lines((await shell.run("transitions")).out)
+    listed = await shell.run("transitions")
+    assert listed.code == 0, listed.errors
+    recorded = lines(listed.out)
     ours = [line for line in recorded if line["profile"].startswith(f"{again}-")]
     assert {line.pop("origin") for line in ours} == {"import"}
     assert sorted(ours, key=order) == simulated
